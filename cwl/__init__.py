@@ -1,0 +1,1 @@
+"""How it is called: the command line and its CWL tools and workflows."""

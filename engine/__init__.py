@@ -1,0 +1,1 @@
+"""What is decided: evidence, models, kinds of decision, and the steps between them."""

@@ -1,0 +1,1 @@
+"""Statistical models that correct the expert's prior belief."""

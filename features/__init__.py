@@ -1,0 +1,1 @@
+"""What is measured: subjects, readers, and one file per family of measurements."""

@@ -1,0 +1,1 @@
+"""What is shown: decisions turned into pages."""

@@ -1,0 +1,1 @@
+"""What experts know: the rule language and the shipped rule sets."""

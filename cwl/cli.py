@@ -1,0 +1,76 @@
+"""The one command line: it prints and exits, and holds no logic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from cryoverdict.cwl.commands import (
+    decide_micrographs,
+    demo,
+    estimate_ctf,
+    measure_micrographs,
+    report,
+    rules,
+    simulate,
+    train,
+)
+from cryoverdict.cwl.exit_code import EXIT_CODE_HELP, ExitCode
+from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.program_error import ProgramError
+from cryoverdict.features.input_error import InputError
+from cryoverdict.rules.rule_error import RuleError
+
+COMMANDS = (
+    demo.command,
+    simulate.command,
+    measure_micrographs.command,
+    decide_micrographs.command,
+    estimate_ctf.command,
+    rules.command,
+    report.command,
+    train.command,
+)
+
+
+@click.group(
+    help="Explained decisions for cryo-EM single-particle processing.",
+    epilog=EXIT_CODE_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="cryoverdict")
+def cli() -> None:
+    """Hold the sub-commands together."""
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with a documented code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every failure is one line on stderr."""
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; the same command resumes", err=True)
+        return ExitCode.INTERRUPTED
+    except ProgramError as error:
+        click.echo(f"error: {error}", err=True)
+        return ExitCode.PROGRAM_FAILED
+    except (InputError, RuleError, EngineError) as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        return ExitCode.BAD_INPUT
+    except BrokenPipeError:
+        return ExitCode.DONE
+    return int(code or ExitCode.DONE)

@@ -1,0 +1,172 @@
+"""Rules and models brought together into decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.belief import Belief, belief_of
+from cryoverdict.engine.decision import Decision, Defect, installed_version
+from cryoverdict.engine.evidence import Evidence
+from cryoverdict.engine.explanation import GATE_LOG_ODDS, Explanation, gated, logistic
+from cryoverdict.engine.kind import DecisionKind
+from cryoverdict.engine.models.kind_model import KindModel
+from cryoverdict.engine.models.offset_model import OffsetModel
+from cryoverdict.features.table import FeatureTable
+from cryoverdict.rules.rule_set import RuleSet
+
+# Within these log-odds of the threshold (27 to 73 %) a decision asks for a look.
+REVIEW_LOG_ODDS = 1.0
+# A model term weaker than this is added up with its like under one name.
+SMALL_LOG_ODDS = 0.05
+SMALL_TERMS = "other_features"
+DEFECT_PROBABILITY = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """A kind of decision with the rules and the model that take it."""
+
+    kind: DecisionKind
+    rules: RuleSet
+    model: KindModel
+
+    def beliefs(self, table: FeatureTable) -> dict[str, Belief]:
+        """Return what the rules say of each subject of one data set."""
+        findings = self.rules.findings(table)
+        return {subject: belief_of(findings[subject]) for subject in table.subjects}
+
+    def decide(self, table: FeatureTable) -> Iterator[Decision]:
+        """Yield one decision a subject, without counterfactuals, in the table's order."""
+        if not table.subjects:
+            return
+        beliefs = self.beliefs(table)
+        values = self.model.values(table)
+        prior, terms = self.model.favourable.terms(values)
+        strange = self.model.favourable.members.standardisation.strangeness(values)
+        grades = self._grade_log_odds(values)
+        defects = self._defect_log_odds(values, [beliefs[s] for s in table.subjects])
+        digests = {
+            "features": table.digest,
+            "rules": self.rules.digest,
+            "model": self.model.digest,
+        }
+        version = installed_version()
+        for i, subject in enumerate(table.subjects):
+            belief = beliefs[subject]
+            evidence = belief.weights + self._model_evidence(values[i], terms[i])
+            explanation = gated(prior, evidence, belief.gates, belief.could_not_say)
+            reasons = self._review_reasons(explanation, float(strange[i]))
+            yield Decision(
+                kind=self.kind.id,
+                subject=subject,
+                outcome=self.outcome(explanation),
+                explanation=explanation,
+                grade=self._grade(explanation, grades, i),
+                defects=_named(explanation, {name: float(d[i]) for name, d in defects.items()}),
+                review=bool(reasons),
+                review_reasons=reasons,
+                digests=digests,
+                version=version,
+            )
+
+    def outcome(self, explanation: Explanation) -> str:
+        """Return the outcome that follows from an explanation alone."""
+        return self.kind.favourable if explanation.favourable else self.kind.unfavourable
+
+    def log_odds(self, values: NDArray[np.float64], beliefs: Sequence[Belief]) -> NDArray[np.float64]:
+        """Return the log-odds of the favourable outcome, gates counted, for changed ``values``."""
+        offsets = np.array([b.log_odds for b in beliefs])
+        total = self.model.favourable.log_odds(values, offsets)
+        shut = np.array([bool(b.gates) for b in beliefs])
+        return np.where(shut, np.minimum(total, GATE_LOG_ODDS), total)
+
+    def _grade_log_odds(self, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the log-odds of the better grade."""
+        if self.model.grade is None:
+            return None
+        return self.model.grade.log_odds(values, np.zeros(len(values)))
+
+    def _grade(
+        self, explanation: Explanation, grades: NDArray[np.float64] | None, i: int
+    ) -> str | None:
+        """Return the grade of a favourable outcome."""
+        if grades is None or not explanation.favourable:
+            return None
+        best, good = self.kind.grades
+        return best if grades[i] >= 0.0 else good
+
+    def _defect_log_odds(
+        self, values: NDArray[np.float64], beliefs: Sequence[Belief]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return the log-odds of each defect that has a model."""
+        return {
+            name: model.log_odds(values, np.array([b.pointed.get(name, 0.0) for b in beliefs]))
+            for name, model in self.model.defects.items()
+        }
+
+    def _model_evidence(
+        self, values: NDArray[np.float64], terms: NDArray[np.float64]
+    ) -> tuple[Evidence, ...]:
+        """Return the model's terms, strongest first, the weak ones added up."""
+        described = {f.name: f for f in self.kind.features()}
+        names = self.model.favourable.features
+        evidence = []
+        for j in np.argsort(-np.abs(terms), kind="stable"):
+            if abs(terms[j]) < SMALL_LOG_ODDS:
+                break
+            feature = described[names[j]]
+            value = None if np.isnan(values[j]) else float(values[j])
+            evidence.append(
+                Evidence(
+                    source="model",
+                    name=feature.name,
+                    log_odds=float(terms[j]),
+                    value=value,
+                    unit=feature.unit,
+                    text=_sentence(feature.meaning, value, self.model.favourable, int(j)),
+                )
+            )
+        rest = float(terms[np.abs(terms) < SMALL_LOG_ODDS].sum())
+        if rest:
+            text = "All measurements whose own weight is small, added up."
+            evidence.append(
+                Evidence(source="model", name=SMALL_TERMS, log_odds=rest, text=text)
+            )
+        return tuple(evidence)
+
+    def _review_reasons(self, explanation: Explanation, strange: float) -> tuple[str, ...]:
+        """Return why a person might look at this decision; empty where nobody need."""
+        reasons = []
+        if abs(explanation.log_odds) < REVIEW_LOG_ODDS:
+            reasons.append("the probability is near the threshold")
+        if strange > self.model.strangeness_limit:
+            share = f"{strange:.0%} of its measurements lie outside what the model was trained on"
+            reasons.append(share)
+        return tuple(reasons)
+
+
+def _named(explanation: Explanation, log_odds: Mapping[str, float]) -> tuple[Defect, ...]:
+    """Return the defects of a rejected subject, most probable first, and at least one.
+
+    A subject that is kept has no defects: what is slightly wrong with it shows in its evidence.
+    """
+    if explanation.favourable:
+        return ()
+    ranked = sorted(log_odds.items(), key=lambda item: (-item[1], item[0]))
+    found = [Defect(name=name, probability=logistic(x)) for name, x in ranked]
+    return tuple(d for i, d in enumerate(found) if i == 0 or d.probability >= DEFECT_PROBABILITY)
+
+
+def _sentence(meaning: str, value: float | None, model: OffsetModel, j: int) -> str:
+    """Return the sentence that a page prints beside a model term."""
+    said = meaning.rstrip(".")
+    if value is None:
+        return f"{said}: could not be measured."
+    scale = model.members.standardisation
+    away = (value - scale.centre[j]) / scale.scale[j]
+    place = "as usual" if abs(away) < 1 else ("higher than usual" if away > 0 else "lower than usual")
+    return f"{said}: {place} ({away:+.1f} robust deviations from the training median)."

@@ -1,0 +1,76 @@
+"""The ledger: every input item ends in exactly one bin."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from cryoverdict.engine.engine_error import EngineError
+
+Bin = Literal["kept", "rejected", "error"]
+BINS: tuple[Bin, ...] = get_args(Bin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where one item ended, and why it was not kept."""
+
+    item: str
+    bin: Bin
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The account of one step.
+
+    Raises `EngineError` where an item stands in two bins: the sum over the bins is the number of
+    items that came in.
+    """
+
+    step: str
+    entries: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        """Hold the promise of one bin an item."""
+        twice = [item for item, n in Counter(e.item for e in self.entries).items() if n > 1]
+        if twice:
+            msg = f"ledger of {self.step}: {twice[0]} stands in more than one bin"
+            raise EngineError(msg)
+
+    @property
+    def bins(self) -> dict[Bin, int]:
+        """Number of items in each bin."""
+        found = Counter(e.bin for e in self.entries)
+        return {b: found[b] for b in BINS}
+
+    def check(self, inputs: Iterable[str]) -> None:
+        """Raise `EngineError` unless the entries are exactly the ``inputs``."""
+        wanted, got = set(inputs), {e.item for e in self.entries}
+        if wanted != got:
+            item = sorted(wanted ^ got)[0]
+            side = "has no bin" if item in wanted else "was never an input"
+            msg = f"ledger of {self.step}: {item} {side}"
+            raise EngineError(msg)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object of ``ledger.json``."""
+        return {
+            "step": self.step,
+            "inputs": len(self.entries),
+            "bins": dict(self.bins),
+            "items": [{"item": e.item, "bin": e.bin, "reason": e.reason} for e in self.entries],
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the ledger as JSON, moved into place when it is whole."""
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(
+            json.dumps(self.to_dict(), indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+        temporary.replace(path)

@@ -1,0 +1,109 @@
+"""All models of one kind of decision, with the card that says what they learnt from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.models.offset_model import OffsetModel
+from cryoverdict.features.table import FeatureTable
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindModel:
+    """The models of one kind: the favourable outcome, its better grade, and each defect.
+
+    ``strangeness_limit`` is the share of a subject's values outside the training range above
+    which it counts as unlike any seen in training.
+    """
+
+    kind: str
+    favourable: OffsetModel
+    grade: OffsetModel | None
+    defects: Mapping[str, OffsetModel]
+    strangeness_limit: float
+    card: Mapping[str, Any]
+
+    def values(self, table: FeatureTable) -> NDArray[np.float64]:
+        """Return ``(subjects, features)`` in the models' order, NaN where the table has none."""
+        columns = [
+            table.column(name) if name in table.features else np.full(len(table.subjects), np.nan)
+            for name in self.favourable.features
+        ]
+        return np.column_stack(columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "favourable": self.favourable.to_dict(),
+            "grade": self.grade and self.grade.to_dict(),
+            "defects": {name: model.to_dict() for name, model in self.defects.items()},
+            "strangeness_limit": self.strangeness_limit,
+            "card": dict(self.card),
+        }
+
+    def text(self) -> str:
+        """Return the file's content: the same model gives the same bytes."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the file's content."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write the model as JSON, moved into place when it is whole."""
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(self.text(), encoding="utf-8")
+        temporary.replace(path)
+
+    @classmethod
+    def from_text(cls, text: str, place: str) -> KindModel:
+        """Return what `text` holds; raises `EngineError` naming ``place`` for anything else."""
+        try:
+            record = json.loads(text)
+            if record["format"] != FORMAT:
+                msg = f"{place}: model format {record['format']}; accepted is {FORMAT}; train anew"
+                raise EngineError(msg)
+            grade = record["grade"]
+            return cls(
+                kind=record["kind"],
+                favourable=OffsetModel.from_dict(record["favourable"]),
+                grade=grade and OffsetModel.from_dict(grade),
+                defects={n: OffsetModel.from_dict(m) for n, m in record["defects"].items()},
+                strangeness_limit=record["strangeness_limit"],
+                card=record["card"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{place}: not a cryoverdict model ({error!r}); write one with `cryoverdict train`"
+            raise EngineError(msg) from error
+
+
+def shipped_model(kind: str) -> KindModel:
+    """Return the model that ships with the package for one kind of decision."""
+    name = f"{kind}.json"
+    entry = files("cryoverdict.engine.models").joinpath("shipped").joinpath(name)
+    return KindModel.from_text(entry.read_text(encoding="utf-8"), name)
+
+
+def read_model(path: Path) -> KindModel:
+    """Return the model in a file that `KindModel.write` wrote."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read ({error}); accepted is a model written by `cryoverdict train`"
+        raise EngineError(msg) from error
+    return KindModel.from_text(text, str(path))

@@ -21,6 +21,7 @@ from cryoverdict.cwl.exit_code import EXIT_CODE_HELP, ExitCode
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.program_error import ProgramError
 from cryoverdict.features.input_error import InputError
+from cryoverdict.reports.report_error import ReportError
 from cryoverdict.rules.rule_error import RuleError
 
 COMMANDS = (
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ProgramError as error:
         click.echo(f"error: {error}", err=True)
         return ExitCode.PROGRAM_FAILED
-    except (InputError, RuleError, EngineError) as error:
+    except (InputError, RuleError, EngineError, ReportError) as error:
         for line in str(error).splitlines():
             click.echo(f"error: {line}", err=True)
         return ExitCode.BAD_INPUT

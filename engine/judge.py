@@ -16,6 +16,8 @@ from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import OffsetModel
 from cryoverdict.features.table import FeatureTable
+from cryoverdict.rules.data_set_statistics import DataSetStatistics
+from cryoverdict.rules.effect import LogOdds, Reject
 from cryoverdict.rules.rule_set import RuleSet
 
 # Within these log-odds of the threshold (27 to 73 %) a decision asks for a look.
@@ -77,11 +79,17 @@ class Judge:
         """Return the outcome that follows from an explanation alone."""
         return self.kind.favourable if explanation.favourable else self.kind.unfavourable
 
-    def log_odds(self, values: NDArray[np.float64], beliefs: Sequence[Belief]) -> NDArray[np.float64]:
-        """Return the log-odds of the favourable outcome, gates counted, for changed ``values``."""
-        offsets = np.array([b.log_odds for b in beliefs])
-        total = self.model.favourable.log_odds(values, offsets)
-        shut = np.array([bool(b.gates) for b in beliefs])
+    def log_odds(self, table: FeatureTable, statistics: DataSetStatistics) -> NDArray[np.float64]:
+        """Return the log-odds of the favourable outcome of each subject, gates counted.
+
+        ``statistics`` are those of the data set, of which ``table`` may be a part, or a variation.
+        """
+        answers = self.rules.answers(table, statistics=statistics) == 1
+        effects = [rule.effect for rule in self.rules.rules]
+        weights = np.array([e.value if isinstance(e, LogOdds) else 0.0 for e in effects])
+        gates = np.array([isinstance(e, Reject) for e in effects], dtype=bool)
+        total = self.model.favourable.log_odds(self.model.values(table), weights @ answers)
+        shut = answers[gates].any(axis=0)
         return np.where(shut, np.minimum(total, GATE_LOG_ODDS), total)
 
     def _grade_log_odds(self, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -133,9 +141,7 @@ class Judge:
         rest = float(terms[np.abs(terms) < SMALL_LOG_ODDS].sum())
         if rest:
             text = "All measurements whose own weight is small, added up."
-            evidence.append(
-                Evidence(source="model", name=SMALL_TERMS, log_odds=rest, text=text)
-            )
+            evidence.append(Evidence(source="model", name=SMALL_TERMS, log_odds=rest, text=text))
         return tuple(evidence)
 
     def _review_reasons(self, explanation: Explanation, strange: float) -> tuple[str, ...]:
@@ -168,5 +174,7 @@ def _sentence(meaning: str, value: float | None, model: OffsetModel, j: int) -> 
         return f"{said}: could not be measured."
     scale = model.members.standardisation
     away = (value - scale.centre[j]) / scale.scale[j]
-    place = "as usual" if abs(away) < 1 else ("higher than usual" if away > 0 else "lower than usual")
+    place = (
+        "as usual" if abs(away) < 1 else ("higher than usual" if away > 0 else "lower than usual")
+    )
     return f"{said}: {place} ({away:+.1f} robust deviations from the training median)."

@@ -74,3 +74,17 @@ class Ledger:
             encoding="utf-8",
         )
         temporary.replace(path)
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Return the ledger that `Ledger.write` wrote; raises `EngineError` for anything else."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        entries = tuple(Entry(**item) for item in record["items"])
+        return Ledger(step=record["step"], entries=entries)
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror}); accepted is the ledger.json of a run"
+        raise EngineError(msg) from error
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: not a ledger ({error!r}); accepted is the ledger.json of a run"
+        raise EngineError(msg) from error

@@ -88,7 +88,9 @@ class KindModel:
                 card=record["card"],
             )
         except (KeyError, TypeError, ValueError) as error:
-            msg = f"{place}: not a cryoverdict model ({error!r}); write one with `cryoverdict train`"
+            msg = (
+                f"{place}: not a cryoverdict model ({error!r}); write one with `cryoverdict train`"
+            )
             raise EngineError(msg) from error
 
 
@@ -104,6 +106,8 @@ def read_model(path: Path) -> KindModel:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read ({error}); accepted is a model written by `cryoverdict train`"
+        msg = (
+            f"{path}: cannot be read ({error}); accepted is a model written by `cryoverdict train`"
+        )
         raise EngineError(msg) from error
     return KindModel.from_text(text, str(path))

@@ -20,7 +20,7 @@ GOLD_V = 25.0
 ICE_FREE_PATH_300_A = 3400.0
 # Carbon film is denser, gold stops nearly everything.
 CARBON_FREE_PATH_RATIO = 0.55
-GOLD_FREE_PATH_RATIO = 0.05
+GOLD_FREE_PATH_RATIO = 0.02
 REST_ENERGY_KV = 510.99895
 
 

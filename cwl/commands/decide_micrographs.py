@@ -1,0 +1,99 @@
+"""Decide which micrographs to keep, and explain it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cryoverdict.cwl import options
+from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.cwl.progress import tracker
+from cryoverdict.cwl.summary import say
+
+if TYPE_CHECKING:
+    from cryoverdict.features.optics import Optics
+
+
+@click.command("decide-micrographs")
+@click.argument("micrographs", nargs=-1, metavar="[MICS...]")
+@click.option(
+    "--features",
+    "features_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="F",
+    help="A features.parquet measured before; then no image is read.",
+)
+@options.output_option
+@options.optics_options
+@options.rules_option
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A model written by `train`, instead of the shipped one.",
+)
+@options.threads_option
+@options.quiet_option
+@options.json_option
+def command(
+    micrographs: tuple[str, ...],
+    features_path: Path | None,
+    output: Path,
+    optics: Optics,
+    rule_layers: tuple[Path, ...],
+    model_path: Path | None,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Decide which micrographs to keep, say what is wrong with the others, and why.
+
+    MICS are image files, globs, directories, RELION STAR lists or cryoSPARC exposures (.cs).
+    Writes features.parquet, decisions.jsonl, micrographs_good.star, micrographs_rejected.star,
+    ledger.json and report/index.html. A killed run resumes without measuring again.
+    """
+    from cryoverdict.engine.judging import (
+        decide_table,
+        measure_list,
+        stored_table,
+        write_verdicts,
+    )
+    from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
+    from cryoverdict.engine.seating import seat_judge
+    from cryoverdict.features.micrograph_list import read_micrograph_list
+    from cryoverdict.reports.micrograph_report import report_micrographs
+
+    if not micrographs and features_path is None:
+        msg = "give micrographs (MICS...) or --features F"
+        raise click.UsageError(msg)
+    judge = seat_judge(REJECT_MICROGRAPHS, rule_layers=rule_layers, model_path=model_path)
+    listed = read_micrograph_list(micrographs, optics) if micrographs else None
+    if features_path is not None:
+        measured = stored_table(features_path, listed, output)
+    else:
+        assert listed is not None
+        measured = measure_list(
+            listed, output, threads=options.thread_count(threads), tracked=tracker(quiet)
+        )
+    verdicts = decide_table(judge, measured.table)
+    decisions = list(tracker(quiet)(verdicts, "deciding", len(measured.table.subjects)))
+    ledger = write_verdicts(measured, decisions, output)
+    page = report_micrographs(output, measured=measured, decisions=decisions, judge=judge)
+    defects = Counter(d.name for x in decisions for d in x.defects)
+    say(
+        {
+            **ledger.bins,
+            "review": sum(d.review for d in decisions),
+            "defects": ", ".join(f"{name} {n}" for name, n in defects.most_common()) or "none",
+            "measured_before": measured.count("stored"),
+            "report": str(page),
+        },
+        notes=(*measured.micrographs.notes, *measured.errors.values()),
+        quiet=quiet,
+        as_json=as_json,
+    )
+    return ExitCode.SOME_UNREADABLE if measured.errors else ExitCode.DONE

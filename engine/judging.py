@@ -1,0 +1,168 @@
+"""From a list of micrographs to the files that hold the decisions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryoverdict.engine.counterfactuals import CounterfactualSearch
+from cryoverdict.engine.decision import Decision, write_decisions
+from cryoverdict.engine.judge import Judge
+from cryoverdict.engine.ledger import Entry, Ledger, read_ledger
+from cryoverdict.engine.measurement_store import MeasurementStore
+from cryoverdict.engine.measuring import Measured, measure_all, stored_folder, table_of
+from cryoverdict.engine.usable_area_file import write_usable_areas
+from cryoverdict.features.micrograph import Micrograph
+from cryoverdict.features.micrograph_list import MicrographList
+from cryoverdict.features.star import write_micrograph_star
+from cryoverdict.features.table import FeatureTable
+
+STEP = "decide-micrographs"
+Item = TypeVar("Item")
+Tracked = Callable[[Iterable[Item], str, int], Iterator[Item]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurements:
+    """A measured list: the table of what could be read, and what became of each micrograph."""
+
+    micrographs: MicrographList
+    table: FeatureTable
+    outcomes: tuple[Measured, ...]
+    store: MeasurementStore
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why each unreadable micrograph could not be read, by subject."""
+        return {o.subject: o.error for o in self.outcomes if o.how == "error"}
+
+    def count(self, how: str) -> int:
+        """Return how many micrographs had one fate."""
+        return sum(o.how == how for o in self.outcomes)
+
+
+def measure_list(
+    micrographs: MicrographList, output: Path, *, threads: int, tracked: Tracked[Measured]
+) -> Measurements:
+    """Measure a list into ``output``; what an earlier run measured there is not measured again.
+
+    Writes ``features.parquet``. Entries of the list whose file is missing count as unreadable.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    store = MeasurementStore(folder=stored_folder(output))
+    work = measure_all(micrographs.micrographs, store, threads=threads)
+    outcomes = list(tracked(work, "measuring micrographs", len(micrographs.micrographs)))
+    outcomes += [
+        Measured(subject=subject, how="error", error=reason)
+        for subject, reason in micrographs.unreadable.items()
+    ]
+    table = table_of(store, [o.subject for o in outcomes if o.how != "error"])
+    table.write(output / "features.parquet")
+    return Measurements(micrographs=micrographs, table=table, outcomes=tuple(outcomes), store=store)
+
+
+def stored_table(features: Path, micrographs: MicrographList | None, output: Path) -> Measurements:
+    """Return measurements made before, from a ``features.parquet``; no image is read.
+
+    With a list, its micrographs are looked up in the table, and those it lacks count as
+    unreadable; without one, the subjects of the table are the list. Pictures are taken from the
+    folder of the run that measured, where that still exists.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    table = FeatureTable.read(features)
+    listed = micrographs or list_of_subjects(table.subjects)
+    known = set(table.subjects)
+    outcomes = [
+        Measured(subject=m.subject, how="stored")
+        if m.subject in known
+        else Measured(subject=m.subject, how="error", error=f"{m.subject}: not in {features}")
+        for m in listed.micrographs
+    ]
+    outcomes += [
+        Measured(subject=subject, how="error", error=reason)
+        for subject, reason in listed.unreadable.items()
+    ]
+    chosen = table.select(o.subject for o in outcomes if o.how == "stored")
+    chosen.write(output / "features.parquet")
+    return Measurements(
+        micrographs=listed,
+        table=chosen,
+        outcomes=tuple(outcomes),
+        store=MeasurementStore(folder=stored_folder(features.parent)),
+    )
+
+
+def list_of_subjects(subjects: Iterable[str]) -> MicrographList:
+    """Return the list of micrographs of which only the names are known."""
+    named = tuple(Micrograph(subject=s, path=Path(s)) for s in subjects)
+    return MicrographList(micrographs=named)
+
+
+def decide_table(judge: Judge, table: FeatureTable) -> Iterator[Decision]:
+    """Yield the decision on each subject; rejected and doubtful ones get a counterfactual."""
+    search = CounterfactualSearch.over(judge, table) if table.subjects else None
+    for row, decision in enumerate(judge.decide(table)):
+        doubtful = decision.review or not decision.explanation.favourable
+        yield search.explained(decision, row) if search and doubtful else decision
+
+
+def ledger_of(decisions: Sequence[Decision], errors: Mapping[str, str]) -> Ledger:
+    """Return the account of the step: kept, rejected with its defects, or unreadable."""
+    entries = [
+        Entry(item=d.subject, bin="kept")
+        if d.explanation.favourable
+        else Entry(item=d.subject, bin="rejected", reason=", ".join(x.name for x in d.defects))
+        for d in decisions
+    ]
+    entries += [Entry(item=s, bin="error", reason=why) for s, why in errors.items()]
+    return Ledger(step=STEP, entries=tuple(entries))
+
+
+def verdict_columns(decision: Decision) -> dict[str, Any]:
+    """Return what the STAR files say of a decision, beside the columns that came in."""
+    return {
+        "cryoverdictOutcome": decision.outcome,
+        "cryoverdictProbability": round(decision.probability, 6),
+        "cryoverdictKeepProbability": round(decision.explanation.favourable_probability, 6),
+        "cryoverdictGrade": decision.grade or "none",
+        "cryoverdictDefects": ",".join(d.name for d in decision.defects) or "none",
+        "cryoverdictReview": int(decision.review),
+    }
+
+
+def write_verdicts(measured: Measurements, decisions: Sequence[Decision], output: Path) -> Ledger:
+    """Write decisions, STAR files, usable-area maps and ledger; return the ledger."""
+    ledger = ledger_of(decisions, measured.errors)
+    ledger.check([*measured.table.subjects, *measured.errors])
+    write_decisions(output / "decisions.jsonl", decisions)
+    areas = write_usable_areas(measured.store, measured.table.subjects, output / "usable_area")
+    for name, kept in (("good", True), ("rejected", False)):
+        chosen = [d for d in decisions if d.explanation.favourable == kept]
+        columns = {
+            d.subject: verdict_columns(d) | {"cryoverdictUsableArea": areas.get(d.subject, "none")}
+            for d in chosen
+        }
+        write_micrograph_star(
+            output / f"micrographs_{name}.star", measured.micrographs, list(columns), columns
+        )
+    ledger.write(output / "ledger.json")
+    return ledger
+
+
+def recalled(run: Path) -> Measurements:
+    """Return the measurements of a finished run, with the errors that its ledger lists."""
+    ledger = read_ledger(run / "ledger.json")
+    errors = [
+        Measured(subject=e.item, how="error", error=e.reason)
+        for e in ledger.entries
+        if e.bin == "error"
+    ]
+    table = FeatureTable.read(run / "features.parquet")
+    return Measurements(
+        micrographs=list_of_subjects(table.subjects),
+        table=table,
+        outcomes=(*(Measured(subject=s, how="stored") for s in table.subjects), *errors),
+        store=MeasurementStore(folder=stored_folder(run)),
+    )

@@ -1,0 +1,1 @@
+"""How models come to be: labelled sets, fitting, and honest evaluation."""

@@ -1,0 +1,363 @@
+"""Edges of the support film: long smooth arcs across which the image changes.
+
+A hole of a holey film is round, so its edge in a micrograph is an arc of a circle, or a straight
+line where the hole is much larger than the field. Along such an arc weak evidence adds up: the
+score of an arc is the sum of the normal derivative of a channel (grey level, texture at two
+scales) along it. The share of each cell is clipped, so that only what goes on along a long stretch
+counts, and a short strong thing such as an ice crystal does not.
+
+The principle is that of the Hough transform for parametric curves (R. Duda & P. Hart, Commun. ACM
+15:11, 1972), with normal derivatives in the place of edge points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.features.cell_grid import cell_means
+from cryoverdict.features.film_arcs import SHORTEST_ARC_CELLS, Arc, arc_points, arc_sums
+
+_Float = NDArray[np.float32]
+_Bool = NDArray[np.bool_]
+
+# Cells on the longer side of the grid in which edges are looked for.
+GRID_CELLS = 64
+# A grid with fewer cells on its shorter side is too small to tell an arc from anything else.
+SMALLEST_GRID_CELLS = 16
+# The share of one cell is clipped at this many robust deviations.
+CLIP = 3.5
+CANDIDATE_SCORE = 4.3
+# Robust deviations of the scores of all arcs, after refinement. The largest of some 20,000 dependent scores
+# reaches 4 to 5 in noise, ice and fields of particles; edges of films reach 7 to 12.
+STRONG_SCORE = 6.0
+MOST_EDGES = 3
+# Along at least this fraction of an edge its two sides must differ in the same sense.
+COHERENT_FRACTION = 0.85
+# The two sides of a film's edge differ by at least this many robust deviations of the cells in
+# a texture, or by this many in the grey level alone.
+TEXTURE_STEP = 1.3
+GREY_STEP = 4.0
+# A dark round thing of this radius (in units of the longer side) is an object and no film.
+OBJECT_RADIUS = 0.55
+
+EdgeKind = Literal["film", "bar", "line"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmEdge:
+    """One edge found, on the grid of cells.
+
+    ``kind`` is ``film`` (one side is film), ``bar`` (one side is a straight dark bar along the
+    image's side) or ``line`` (only the edge itself shows, as at a meniscus). ``side`` is +1 where
+    the film lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is in
+    robust deviations of all arcs' scores; ``grey_step`` and ``texture_step`` are the differences
+    film − rest in robust deviations of the cells.
+    """
+
+    arc: Arc
+    kind: EdgeKind
+    side: int
+    score: float
+    grey_step: float
+    texture_step: float
+    grid: tuple[int, int]
+
+    def distance(self, shape: tuple[int, int]) -> _Float:
+        """Return the distance of each pixel of an image of ``shape`` from the edge, in cells.
+
+        It is positive along the arc's direction.
+        """
+        y = _centred(shape[0], self.grid[0])[:, None]
+        x = _centred(shape[1], self.grid[1])[None, :]
+        return self.arc.distance(y, x)
+
+
+def _centred(count: int, cells: int) -> _Float:
+    """Return the positions of ``count`` pixels over ``cells`` cells, from the centre."""
+    at = (np.arange(count) + 0.5) * (cells / count) - cells / 2
+    return at.astype(np.float32)
+
+
+def grid_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the shape of the grid of cells for an image of ``shape``, cells at least 4 px."""
+    cells = min(GRID_CELLS, max(shape) // 4)
+    return (
+        max(1, round(shape[0] * cells / max(shape))),
+        max(1, round(shape[1] * cells / max(shape))),
+    )
+
+
+def find_film_edges(coarse: _Float, half: _Float) -> tuple[FilmEdge, ...]:
+    """Return the edges of film in an image, the clearest first.
+
+    ``coarse`` is the image ``(y, x)``, ``half`` the same at half the sampling.
+    """
+    grid = grid_shape((coarse.shape[0], coarse.shape[1]))
+    if min(grid) < SMALLEST_GRID_CELLS:
+        return ()
+    channels = _channels(coarse, half, grid)
+    free = np.ones(grid, np.bool_)
+    edges: list[FilmEdge] = []
+    for _ in range(MOST_EDGES):
+        edge = _clearest(channels, free, grid)
+        if edge is None:
+            break
+        edges.append(edge)
+        distance = edge.distance(grid)
+        free &= (np.abs(distance) > 3.0) & (distance * edge.side <= 0.0)
+        if np.count_nonzero(free) < free.size // 8:
+            break
+    return tuple(edges)
+
+
+def _channels(coarse: _Float, half: _Float, grid: tuple[int, int]) -> tuple[_Float, ...]:
+    """Return grey level and log variance at two scales, each ``grid``.
+
+    The finest scale is that of neighbouring pixels of ``coarse``, the other twice as wide.
+    """
+    from scipy import ndimage
+
+    fine = coarse - (ndimage.uniform_filter(coarse, 3) * 9.0 - coarse) / 8.0
+    band = half - ndimage.gaussian_filter(half, 1.0)
+    return (
+        cell_means(half, grid),
+        np.log(cell_means(fine * fine, grid) + np.float32(1e-9)),
+        np.log(cell_means(band * band, grid) + np.float32(1e-9)),
+    )
+
+
+def _spread(values: _Float) -> float:
+    """Return the normalised median absolute deviation, never 0."""
+    return max(1e-9, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
+
+
+def _clipped(parts: tuple[_Float, ...], strength: _Float, free: _Bool) -> list[_Float]:
+    """Return derivatives in robust deviations, their strength clipped, 0 where not ``free``."""
+    factor = np.minimum(1.0, CLIP / np.maximum(strength, 1e-9)) * free
+    return [np.asarray(part * factor, np.float32) for part in parts]
+
+
+def _steps(channel: _Float, free: _Bool, *, local: bool) -> list[_Float]:
+    """Return the derivatives ``(y, x)`` of a channel, clipped.
+
+    With ``local`` their mean over 9 cells is taken off, so that gradients of the ice, which run
+    on and on, do not count.
+    """
+    from scipy import ndimage
+
+    slopes = [
+        ndimage.gaussian_filter(channel, 1.2, order=order, mode="nearest")
+        for order in ((1, 0), (0, 1))
+    ]
+    if local:
+        slopes = [s - ndimage.uniform_filter(s, 9) for s in slopes]
+    scale = _spread(np.concatenate([s[free] for s in slopes]))
+    slopes = [s / np.float32(scale) for s in slopes]
+    return _clipped(tuple(slopes), np.hypot(*slopes), free)
+
+
+def _ridges(grey: _Float, free: _Bool) -> list[_Float]:
+    """Return the second derivatives ``(yy, yx, xx)`` of the grey level, clipped."""
+    from scipy import ndimage
+
+    bends = [
+        ndimage.gaussian_filter(grey, 1.0, order=order) for order in ((2, 0), (1, 1), (0, 2))
+    ]
+    scale = np.float32(_spread(np.concatenate([bends[0][free], bends[2][free]])))
+    yy, yx, xx = (b / scale for b in bends)
+    return _clipped((yy, yx, xx), np.sqrt(yy * yy + 2.0 * yx * yx + xx * xx), free)
+
+
+def _clearest(
+    channels: tuple[_Float, ...], free: _Bool, grid: tuple[int, int]
+) -> FilmEdge | None:
+    """Return the clearest edge among the free cells, or None where there is none."""
+    sums = arc_sums(grid)
+    found: list[tuple[float, Arc]] = []
+    for number in range(len(channels) + 1):
+        if number < len(channels):
+            parts = _steps(channels[number], free, local=number == 0)
+            scores = sums.y @ parts[0].ravel() + sums.x @ parts[1].ravel()
+        else:
+            parts = _ridges(channels[0], free)
+            scores = sums.yy @ parts[0].ravel() + sums.yx @ parts[1].ravel()
+            scores += sums.xx @ parts[2].ravel()
+        unit = _spread(scores)
+        scores = np.abs(scores)
+        index = int(np.argmax(scores))
+        if scores[index] > CANDIDATE_SCORE * unit:
+            score, arc = _refined(sums.parameters[index], parts, grid)
+            found.append((score / unit, arc))
+    for score, arc in sorted(found, key=lambda pair: -pair[0]):
+        edge = _judged(arc, score, channels, free, grid) if score > STRONG_SCORE else None
+        if edge is not None:
+            return edge
+    return None
+
+
+def _along(
+    parameters: NDArray[np.float64], parts: list[_Float], grid: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the scores of arcs ``(arcs, 3)`` from derivatives interpolated between cells."""
+    from scipy import ndimage
+
+    points = arc_points(parameters, grid)
+    inside = points.inside
+    where = (points.y[inside], points.x[inside])
+    at = [ndimage.map_coordinates(part, where, order=1) for part in parts]
+    ny, nx = points.normal_y[inside], points.normal_x[inside]
+    if len(at) == 2:
+        share = at[0] * ny + at[1] * nx
+    else:
+        share = at[0] * ny * ny + 2.0 * at[1] * ny * nx + at[2] * nx * nx
+    arc_number = np.nonzero(inside)[0]
+    total = np.bincount(arc_number, share, minlength=len(parameters))
+    length = np.maximum(inside.sum(axis=1), SHORTEST_ARC_CELLS)
+    scores: NDArray[np.float64] = np.abs(total) / np.sqrt(length)
+    return scores
+
+
+def _refined(
+    parameters: NDArray[np.float64], parts: list[_Float], grid: tuple[int, int]
+) -> tuple[float, Arc]:
+    """Return an arc moved, turned and bent to where its score is largest, and that score."""
+    step = np.array([0.5 / max(grid), 0.065, 0.75])
+    at = parameters
+    best = float(_along(at[None, :], parts, grid)[0])
+    for _ in range(4):
+        for _ in range(3):
+            trials = at + _NEIGHBOURS * step
+            scores = _along(trials, parts, grid)
+            top = int(np.argmax(scores))
+            if scores[top] <= best * (1.0 + 1e-6):
+                break
+            at, best = trials[top], float(scores[top])
+        step = step / 2
+    curvature, direction, offset = (float(p) for p in at)
+    return best, Arc(curvature=curvature, direction=direction, offset=offset)
+
+
+# One step of bend, turn or shift, or of two of them at once.
+_NEIGHBOURS = np.array(
+    [
+        (bend, turn, shift)
+        for bend in (-1.0, 0.0, 1.0)
+        for turn in (-1.0, 0.0, 1.0)
+        for shift in (-1.0, 0.0, 1.0)
+        if 0.0 < abs(bend) + abs(turn) + abs(shift) < 3.0
+    ]
+)
+
+
+def _judged(
+    arc: Arc, score: float, channels: tuple[_Float, ...], free: _Bool, grid: tuple[int, int]
+) -> FilmEdge | None:
+    """Say what kind of edge an arc is, from what lies on its two sides; None for no edge."""
+    y, x = _centred(grid[0], grid[0])[:, None], _centred(grid[1], grid[1])[None, :]
+    distance = arc.distance(y, x)
+    stretch = _stretches(arc, y, x)
+    inner, outer = (distance < -0.8) & free, (distance > 0.8) & free
+    steps, coherent = [], []
+    for channel in channels:
+        near = _between(channel, inner & (distance > -6.0), outer & (distance < 6.0))
+        steps.append(near)
+        coherent.append(_coherence(channel, inner, outer, distance, stretch))
+    grey, textures = steps[0], steps[1:]
+    strongest = max((0, 1), key=lambda i: abs(textures[i]))
+    texture = textures[strongest]
+    by_texture = abs(texture) >= TEXTURE_STEP and coherent[1 + strongest] >= COHERENT_FRACTION
+    by_grey = abs(grey) >= GREY_STEP and coherent[0] >= COHERENT_FRACTION
+    if by_texture or by_grey:
+        # Film takes electrons away; where it hardly does, it still adds texture.
+        side = -int(np.sign(grey)) if abs(grey) >= 1.0 else int(np.sign(texture))
+        bent = arc.curvature * max(grid)
+        if side * bent < -1.0 / OBJECT_RADIUS:
+            return None
+        kind: EdgeKind = "bar" if _along_side(arc, grid) and by_grey else "film"
+        return FilmEdge(
+            arc=arc,
+            kind=kind,
+            side=side,
+            score=score,
+            grey_step=side * grey,
+            texture_step=side * texture,
+            grid=grid,
+        )
+    if _ridge_coherence(channels[0], distance, stretch, free) >= COHERENT_FRACTION:
+        return FilmEdge(
+            arc=arc, kind="line", side=0, score=score, grey_step=0.0, texture_step=0.0, grid=grid
+        )
+    return None
+
+
+def _between(channel: _Float, inner: _Bool, outer: _Bool) -> float:
+    """Return the difference outer − inner in robust deviations of the cells, 0 if too few."""
+    a, b = channel[inner], channel[outer]
+    if min(len(a), len(b)) < 20:
+        return 0.0
+    spread = float(np.sqrt((_spread(a) ** 2 + _spread(b) ** 2) / 2.0))
+    return (float(np.median(b)) - float(np.median(a))) / spread
+
+
+def _stretches(arc: Arc, y: _Float, x: _Float) -> NDArray[np.intp]:
+    """Return for each cell the number of the stretch of five cells along the arc it lies at."""
+    uy, ux = np.sin(arc.direction), np.cos(arc.direction)
+    across, along = x * uy - y * ux, y * uy + x * ux
+    if arc.curvature != 0.0:
+        radius = 1.0 / arc.curvature
+        across = radius * np.arctan2(across, np.sign(radius) * (along - arc.offset + radius))
+    number = np.floor(across / 5.0).astype(np.intp)
+    return np.asarray(number - number.min(), np.intp)
+
+
+def _stretch_means(
+    channel: _Float, where: _Bool, stretch: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the mean of a channel over each stretch, and the number of its cells."""
+    length = int(stretch.max()) + 1
+    count = np.bincount(stretch[where], minlength=length)
+    total = np.bincount(stretch[where], channel[where], length)
+    return total / np.maximum(count, 1), count
+
+
+def _coherence(
+    channel: _Float,
+    inner: _Bool,
+    outer: _Bool,
+    distance: _Float,
+    stretch: NDArray[np.intp],
+) -> float:
+    """Return the fraction of stretches whose sides differ in the sense of the median stretch."""
+    inside, n_inside = _stretch_means(channel, inner & (distance > -4.5), stretch)
+    outside, n_outside = _stretch_means(channel, outer & (distance < 4.5), stretch)
+    known = (n_inside >= 8) & (n_outside >= 8)
+    if np.count_nonzero(known) < 2:
+        return 0.0
+    step = (outside - inside)[known]
+    return float(np.mean(np.sign(step) == np.sign(np.median(step))))
+
+
+def _ridge_coherence(
+    grey: _Float, distance: _Float, stretch: NDArray[np.intp], free: _Bool
+) -> float:
+    """Return the fraction of stretches on which the edge is brighter, or darker, than both sides."""
+    near, n_near = _stretch_means(grey, (np.abs(distance) < 0.8) & free, stretch)
+    low, n_low = _stretch_means(grey, (distance < -1.5) & (distance > -4.0) & free, stretch)
+    high, n_high = _stretch_means(grey, (distance > 1.5) & (distance < 4.0) & free, stretch)
+    known = (n_near >= 3) & (n_low >= 6) & (n_high >= 6)
+    if np.count_nonzero(known) < 4:
+        return 0.0
+    brighter = near > np.maximum(low, high)
+    darker = near < np.minimum(low, high)
+    return float(max(brighter[known].mean(), darker[known].mean()))
+
+
+def _along_side(arc: Arc, grid: tuple[int, int]) -> bool:
+    """Say whether an arc is straight and runs along a side of the image, to 4°."""
+    quarter = np.pi / 2
+    turned = abs((arc.direction + quarter / 2) % quarter - quarter / 2)
+    return bool(turned < np.deg2rad(4.0) and abs(arc.curvature) * max(grid) < 0.2)

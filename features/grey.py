@@ -1,0 +1,267 @@
+"""Grey values: brightness, contrast, gradients, tails, detector faults, the scales of contrast."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.features.coarse_bands import coarse_bands, radial_mean, window_means
+from cryoverdict.features.feature import Absent, Answer, feature
+from cryoverdict.features.view import View
+
+_NO_COUNTS = "the grey values are those of a picture and do not count electrons"
+# Borders carry the marks of motion correction; they are left out of grey-value statistics.
+_MARGIN_PARTS = 32
+
+
+def _inner(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the image without a 32nd of its side along each border."""
+    y, x = image.shape[0] // _MARGIN_PARTS, image.shape[1] // _MARGIN_PARTS
+    return image[y : image.shape[0] - y, x : image.shape[1] - x]
+
+
+def _scaled(view: View) -> NDArray[np.float64]:
+    """Return the smoothed coarse image, flat, median 0 and robust deviation 1."""
+    from scipy import ndimage
+
+    values = _inner(ndimage.uniform_filter(view.coarse, 3)).astype(np.float64).ravel()
+    values -= np.median(values)
+    deviation = 1.482602 * float(np.median(np.abs(values)))
+    return values / (deviation if deviation > 0 else max(float(values.std()), 1e-12))
+
+
+def noise_power(view: View) -> float:
+    """Return the mean power near Nyquist: the noise variance a pixel, in squared deviations."""
+    frequency = view.spectrum.frequency()
+    near = (frequency > 0.4) & (frequency < 0.5)
+    return float(view.spectrum.power[near].mean())
+
+
+@feature(unit="count", better="neither", source="mean of the stored grey values")
+def grey_mean_count(view: View) -> Answer:
+    """Mean grey value: the brightness of the micrograph, to be compared within a data set."""
+    return view.grey.mean if view.grey.has_counts else Absent(_NO_COUNTS)
+
+
+@feature(unit="count", better="higher", source="Poisson statistics: (mean / deviation)²")
+def equivalent_dose_count(view: View) -> Answer:
+    """Electrons a pixel that would give the noise level seen, relative to the mean grey value."""
+    if not view.grey.has_counts:
+        return Absent(_NO_COUNTS)
+    if view.grey.mean <= 0:
+        return Absent("the mean grey value is not positive, so grey values are not plain counts")
+    return (view.grey.mean / view.grey.deviation) ** 2 / max(noise_power(view), 1e-9)
+
+
+@feature(better="lower", source="pixels at the brightest grey value shared by more than one")
+def saturated_fraction(view: View) -> Answer:
+    """Fraction of pixels at the highest value that the detector or the file can hold."""
+    return view.grey.saturated_fraction
+
+
+@feature(better="lower", source="isolated pixels beyond 7 robust deviations")
+def hot_pixel_fraction(view: View) -> Answer:
+    """Fraction of isolated pixels far brighter or darker than all around them."""
+    return view.grey.hot_fraction
+
+
+@feature(better="lower", source="rows or columns whose pixels are all equal")
+def dead_line_fraction(view: View) -> Answer:
+    """Fraction of the rows or columns that show nothing."""
+    return view.grey.dead_line_fraction
+
+
+@feature(better="higher", source="square root of a ratio of spectral power")
+def contrast_to_noise(view: View) -> Answer:
+    """Amplitude at the scale of 1/64 to 1/8 of the field, relative to the pixel noise."""
+    return float(np.sqrt(_absolute_power(view, 8, 64) / max(noise_power(view), 1e-9)))
+
+
+def _absolute_power(view: View, low: float, high: float) -> float:
+    """Return mean coarse power on the scale of the full-size spectrum: white noise 1 gives 1."""
+    return radial_mean(view, low, high) * view.pixels.size / view.coarse.size
+
+
+@feature(source="skewness of the coarse image, clipped at 5 deviations")
+def grey_skewness(view: View) -> Answer:
+    """Asymmetry of the grey values: negative where few things are much darker than the rest."""
+    values = np.clip(view.once(_scaled), -5, 5)
+    values = values - values.mean()
+    return float((values**3).mean() / (values**2).mean() ** 1.5)
+
+
+@feature(source="ratio of the 99 % to the 50 % interquantile range over that of a Gaussian")
+def grey_tail_weight(view: View) -> Answer:
+    """Weight of the tails of the grey values: 1 for pure noise, more where objects stand out."""
+    q = np.percentile(view.once(_scaled), [0.5, 25, 75, 99.5])
+    return float((q[3] - q[0]) / max(q[2] - q[1], 1e-12) / 3.818985)
+
+
+@feature(better="lower", source="coarse pixels beyond 5 robust deviations")
+def dark_outlier_fraction(view: View) -> Answer:
+    """Fraction of the area much darker than the rest."""
+    return float((view.once(_scaled) < -5).mean())
+
+
+@feature(better="lower", source="coarse pixels beyond 5 robust deviations")
+def bright_outlier_fraction(view: View) -> Answer:
+    """Fraction of the area much brighter than the rest."""
+    return float((view.once(_scaled) > 5).mean())
+
+
+@feature(better="lower", source="Otsu, IEEE Trans. SMC 9:62, 1979: between-class variance")
+def grey_bimodality(view: View) -> Answer:
+    """Share of the variance of the smoothed image explained by two grey levels."""
+    values = np.sort(window_means(view.coarse, 64).ravel()).astype(np.float64)
+    n = len(values)
+    count = np.arange(1, n)
+    low = np.cumsum(values)[:-1] / count
+    high = (values.sum() - count * low) / (n - count)
+    weight = count * (n - count) / n**2
+    variance = float(values.var())
+    return float((weight * (high - low) ** 2).max() / variance) if variance > 0 else 0.0
+
+
+def _gradient(view: View) -> tuple[float, float]:
+    """Return how much a quadratic surface explains of the window means, and its deviation."""
+    means = window_means(view.coarse, 16).astype(np.float64)
+    y, x = (np.linspace(-1, 1, n) for n in means.shape)
+    yy, xx = (a.ravel() for a in np.meshgrid(y, x, indexing="ij"))
+    terms = np.stack([np.ones_like(xx), xx, yy, xx * yy, xx**2, yy**2], axis=1)
+    values = means.ravel()
+    fitted = terms @ np.linalg.lstsq(terms, values, rcond=None)[0]
+    variance = float(values.var())
+    return (float(fitted.var()) / variance if variance > 0 else 0.0), float(fitted.std())
+
+
+@feature(better="lower", source="least-squares quadratic surface through 16 × 16 window means")
+def gradient_fraction(view: View) -> Answer:
+    """Share of the slow brightness variation that is one smooth gradient over the field."""
+    return view.once(_gradient)[0]
+
+
+@feature(better="lower", source="least-squares quadratic surface through 16 × 16 window means")
+def gradient_strength(view: View) -> Answer:
+    """Deviation of the smooth gradient over the field, in deviations of the pixels."""
+    return view.once(_gradient)[1]
+
+
+def _window_contrast(view: View) -> NDArray[np.float64]:
+    """Return the log local variance of the band-passed coarse image over 16 × 16 windows."""
+    band = view.once(coarse_bands).passed(1.0, 4.0)
+    variance = window_means(np.square(band), 16).astype(np.float64)
+    return np.asarray(np.log(np.maximum(variance, 1e-6 * variance.mean())).ravel())
+
+
+@feature(better="lower", source="deviation of log local variance over 16 × 16 windows")
+def local_variance_spread(view: View) -> Answer:
+    """Unevenness of the fine contrast over the field: 0 where every part looks alike."""
+    return float(view.once(_window_contrast).std())
+
+
+@feature(better="lower", source="90th to 10th percentile of local variance, 16 × 16 windows")
+def local_variance_range(view: View) -> Answer:
+    """Natural logarithm of the fine contrast of the strongest tenth over the weakest tenth."""
+    low, high = np.percentile(view.once(_window_contrast), [10, 90])
+    return float(high - low)
+
+
+def _fraction(view: View, low: float, high: float) -> float:
+    """Return the share of the coarse variance between two frequencies in cycles a field."""
+    power = view.once(coarse_bands).radial_power
+    ring = np.arange(len(power))
+    energy = power * ring
+    energy = energy[1:257]
+    inside = (ring[1:257] >= low) & (ring[1:257] < high)
+    return float(energy[inside].sum() / energy.sum())
+
+
+@feature(better="lower", source="share of spectral power, 1 to 4 cycles a field")
+def contrast_share_field(view: View) -> Answer:
+    """Share of the contrast at the scale of the whole field: thickness, edges, illumination."""
+    return _fraction(view, 1, 4)
+
+
+@feature(better="lower", source="share of spectral power, 4 to 16 cycles a field")
+def contrast_share_large(view: View) -> Answer:
+    """Share of the contrast in structures of a 16th to a quarter of the field."""
+    return _fraction(view, 4, 16)
+
+
+@feature(source="share of spectral power, 16 to 64 cycles a field")
+def contrast_share_medium(view: View) -> Answer:
+    """Share of the contrast in structures of a 64th to a 16th of the field."""
+    return _fraction(view, 16, 64)
+
+
+@feature(source="share of spectral power, 64 to 256 cycles a field")
+def contrast_share_fine(view: View) -> Answer:
+    """Share of the contrast in structures below a 64th of the field, mostly noise."""
+    return _fraction(view, 64, 257)
+
+
+def _slope(view: View, low: float, high: float) -> float:
+    """Return the slope of log power against log frequency between two frequencies."""
+    power = view.once(coarse_bands).radial_power
+    edges = np.geomspace(low, high, 7)
+    levels = [radial_mean(view, a, b) for a, b in pairwise(edges)]
+    known = np.isfinite(levels) & (np.nan_to_num(levels) > 0)
+    if int(known.sum()) < 3 or len(power) < high:
+        return float("nan")
+    centres = np.log(np.sqrt(edges[:-1] * edges[1:]))[known]
+    return float(np.polyfit(centres, np.log(np.asarray(levels)[known]), 1)[0])
+
+
+@feature(source="slope of log radial power over log frequency, 2 to 16 cycles a field")
+def spectral_slope_large(view: View) -> Answer:
+    """Steepness of the spectrum at large scales: near 0 in an even field, -2 to -4 at edges."""
+    return _slope(view, 2, 16)
+
+
+@feature(source="slope of log radial power over log frequency, 16 to 128 cycles a field")
+def spectral_slope_medium(view: View) -> Answer:
+    """Steepness of the spectrum at the scales of particles: 0 for a blank exposure."""
+    return _slope(view, 16, 128)
+
+
+@feature(better="lower", source="geometric over arithmetic mean of the radial power")
+def spectrum_flatness(view: View) -> Answer:
+    """Flatness of the power spectrum: 1 for a blank exposure, which holds noise alone."""
+    frequency = view.spectrum.frequency()
+    box = view.spectrum.box
+    ring = np.rint(frequency * box).astype(np.intp).ravel()
+    inside = (ring >= 4) & (ring < box // 2)
+    total = np.bincount(ring[inside], view.spectrum.power.ravel()[inside].astype(np.float64))[4:]
+    count = np.bincount(ring[inside])[4:]
+    level = total / count
+    if (level <= 0).any():
+        return 0.0
+    return float(np.exp(np.log(level).mean()) / level.mean())
+
+
+FEATURES = (
+    grey_mean_count,
+    equivalent_dose_count,
+    saturated_fraction,
+    hot_pixel_fraction,
+    dead_line_fraction,
+    contrast_to_noise,
+    grey_skewness,
+    grey_tail_weight,
+    dark_outlier_fraction,
+    bright_outlier_fraction,
+    grey_bimodality,
+    gradient_fraction,
+    gradient_strength,
+    local_variance_spread,
+    local_variance_range,
+    contrast_share_field,
+    contrast_share_large,
+    contrast_share_medium,
+    contrast_share_fine,
+    spectral_slope_large,
+    spectral_slope_medium,
+    spectrum_flatness,
+)

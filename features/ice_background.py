@@ -1,0 +1,82 @@
+"""The smooth background of an image: ice of varying thickness and uneven illumination."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Float = NDArray[np.float32]
+_Double = NDArray[np.float64]
+
+BLOCKS = 16
+FEWEST_PIXELS = 0.15
+ITERATIONS = 12
+
+
+def smooth_background(image: _Float, free: NDArray[np.bool_]) -> _Float:
+    """Return the quadratic surface that runs through the undisturbed parts of ``image``.
+
+    It is fitted to the medians of about 16 × 16 blocks of the ``free`` pixels, with weights that
+    fall off faster for dark blocks than for bright ones: what lies in the beam makes the image
+    darker, never brighter. Blocks with few free pixels do not count.
+    """
+    shape = (image.shape[0], image.shape[1])
+    step = max(shape) / BLOCKS
+    rows, columns = (max(3, round(n / step)) for n in shape)
+    medians = _block_medians(image, free, (rows, columns))
+    terms = _quadratic(_places(rows), _places(columns)).reshape(-1, 6)
+    known = np.isfinite(medians)
+    if np.count_nonzero(known) < 12:
+        level = float(np.median(image[free])) if free.any() else float(np.median(image))
+        return np.full(shape, level, np.float32)
+    coefficients = _robust_fit(terms[known], medians[known])
+    surface = _quadratic(_places(shape[0]), _places(shape[1])) @ coefficients
+    return np.asarray(surface, np.float32)
+
+
+def _places(count: int) -> _Double:
+    """Return the centres of ``count`` intervals of [-1, 1]."""
+    return (np.arange(count) + 0.5) * (2.0 / count) - 1.0
+
+
+def _quadratic(y: _Double, x: _Double) -> _Double:
+    """Return the six terms of a quadratic surface, ``(y, x, 6)``."""
+    y, x = y[:, None], x[None, :]
+    flat = np.zeros((y.shape[0], x.shape[1]))
+    parts = [flat + 1.0, flat + x, flat + y, flat + x * x, x * y, flat + y * y]
+    return np.stack(parts, axis=-1)
+
+
+def _block_medians(
+    image: _Float, free: NDArray[np.bool_], blocks: tuple[int, int]
+) -> _Double:
+    """Return the median of the free pixels of each block, NaN where there are few."""
+    row = ((np.arange(image.shape[0]) + 0.5) * blocks[0] / image.shape[0]).astype(np.intp)
+    column = ((np.arange(image.shape[1]) + 0.5) * blocks[1] / image.shape[1]).astype(np.intp)
+    count = blocks[0] * blocks[1]
+    fewest = max(4, int(FEWEST_PIXELS * image.size / count))
+    number = (row[:, None] * blocks[1] + column[None, :])[free]
+    order = np.lexsort((image[free], number))
+    values, number = image[free][order], number[order]
+    starts = np.searchsorted(number, np.arange(count + 1))
+    sizes = np.diff(starts)
+    medians = np.full(count, np.nan)
+    full = sizes >= fewest
+    middle = starts[:-1][full] + sizes[full] // 2
+    lower = starts[:-1][full] + (sizes[full] - 1) // 2
+    medians[full] = (values[middle].astype(np.float64) + values[lower]) / 2.0
+    return medians
+
+
+def _robust_fit(terms: _Double, values: _Double) -> _Double:
+    """Return the coefficients of an iteratively reweighted least-squares fit."""
+    weights = np.ones(len(values))
+    coefficients = np.zeros(terms.shape[1])
+    smallest = 1e-4 * float(np.ptp(values)) + 1e-9
+    for _ in range(ITERATIONS):
+        coefficients = np.linalg.lstsq(terms * weights[:, None], values * weights, rcond=None)[0]
+        rest = values - terms @ coefficients
+        scale = 1.4826 * float(np.median(np.abs(rest))) + smallest
+        dark, bright = np.minimum(rest, 0.0) / (2.0 * scale), np.maximum(rest, 0.0) / (4.0 * scale)
+        weights = 1.0 / ((1.0 + dark * dark) * (1.0 + bright * bright))
+    return coefficients

@@ -1,0 +1,92 @@
+"""The rules of one kind of decision, ready to be asked about a table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.features.table import FeatureTable
+from cryoverdict.rules.data_set_statistics import (
+    DataSetStatistics,
+    Numbers,
+    fraction_of,
+    measure_statistics,
+)
+from cryoverdict.rules.finding import Finding
+from cryoverdict.rules.judgement import Judgement
+from cryoverdict.rules.rule import DecisionKind, Rule
+from cryoverdict.rules.rule_error import Fault, RuleError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """Rules in the order of their ids, shipped ones and a site's, overrides applied.
+
+    ``idle`` rules take no part: a site switched them off, or they are deprecated.
+    """
+
+    decision: DecisionKind
+    rules: tuple[Rule, ...]
+    idle: tuple[Rule, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the content of the rules that take part, overrides included."""
+        content = [self.decision, [rule.record() for rule in self.rules]]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def rule(self, rule_id: str) -> Rule:
+        """Return a rule by its id, idle ones too; raises `RuleError` where there is none."""
+        for rule in (*self.rules, *self.idle):
+            if rule.id == rule_id:
+                return rule
+        from cryoverdict.rules.nearest import suggestion
+
+        known = [rule.id for rule in (*self.rules, *self.idle)]
+        msg = f"there is no such rule for {self.decision}{suggestion(rule_id, known)}"
+        raise RuleError([Fault(file=rule_id, message=msg)])
+
+    def statistics(self, table: FeatureTable) -> DataSetStatistics:
+        """Return the data-set statistics that the rules ask for, taken over one table."""
+
+        def column(name: str) -> Numbers:
+            """Return a feature, unknown everywhere where the table lacks it."""
+            if name in table.features:
+                return table.column(name)
+            return np.full(len(table.subjects), np.nan)
+
+        nodes = [
+            (node, fraction_of(node, rule.numbers))
+            for rule in self.rules
+            for node in rule.statistics
+        ]
+        return measure_statistics(nodes, column, len(table.subjects))
+
+    def answers(
+        self, table: FeatureTable, *, statistics: DataSetStatistics | None = None
+    ) -> NDArray[np.int8]:
+        """Return ``(rules, subjects)``: 1 where a rule fired, -1 where not, 0 for could not say."""
+        data_set = statistics or self.statistics(table)
+        answers = np.empty((len(self.rules), len(table.subjects)), dtype=np.int8)
+        for i, rule in enumerate(self.rules):
+            answers[i] = Judgement.of(rule, table, data_set).truth()
+        return answers
+
+    def findings(
+        self, table: FeatureTable, *, statistics: DataSetStatistics | None = None
+    ) -> dict[str, tuple[Finding, ...]]:
+        """Return what every rule says of every subject, in the order of `rules`.
+
+        ``statistics`` are those of the data set where ``table`` is only a part of it, such as one
+        subject that is judged again with a changed value; else they are taken over ``table``.
+        Raises `RuleError` where the table counts a feature in another unit than the rules.
+        """
+        data_set = statistics or self.statistics(table)
+        columns = [Judgement.of(rule, table, data_set).findings() for rule in self.rules]
+        if not columns:
+            return dict.fromkeys(table.subjects, ())
+        return dict(zip(table.subjects, zip(*columns, strict=True), strict=True))

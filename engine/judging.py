@@ -14,10 +14,12 @@ from cryoverdict.engine.ledger import Entry, Ledger, read_ledger
 from cryoverdict.engine.measurement_store import MeasurementStore
 from cryoverdict.engine.measuring import Measured, measure_all, stored_folder, table_of
 from cryoverdict.engine.usable_area_file import write_usable_areas
+from cryoverdict.features.list_source import Flavour, ListedMicrograph, ListSource
 from cryoverdict.features.micrograph import Micrograph
 from cryoverdict.features.micrograph_list import MicrographList
-from cryoverdict.features.star import write_micrograph_star
+from cryoverdict.features.optics import Optics
 from cryoverdict.features.table import FeatureTable
+from cryoverdict.features.write_micrographs import write_exposures_cs, write_micrograph_star
 
 STEP = "decide-micrographs"
 Item = TypeVar("Item")
@@ -37,6 +39,14 @@ class Measurements:
     def errors(self) -> dict[str, str]:
         """Why each unreadable micrograph could not be read, by subject."""
         return {o.subject: o.error for o in self.outcomes if o.how == "error"}
+
+    def found_optics(self) -> dict[str, Optics]:
+        """Return the optics each micrograph was measured with, a header's pixel size included."""
+        return {
+            subject: self.store.read(subject, pictured=False).optics
+            for subject in self.table.subjects
+            if self.store.path(subject).exists()
+        }
 
     def count(self, how: str) -> int:
         """Return how many micrographs had one fate."""
@@ -96,8 +106,15 @@ def stored_table(features: Path, micrographs: MicrographList | None, output: Pat
 
 def list_of_subjects(subjects: Iterable[str]) -> MicrographList:
     """Return the list of micrographs of which only the names are known."""
-    named = tuple(Micrograph(subject=s, path=Path(s)) for s in subjects)
-    return MicrographList(micrographs=named)
+    names = tuple(subjects)
+    source = ListSource(
+        flavour=Flavour.FILES, entries=tuple(ListedMicrograph(name=n) for n in names)
+    )
+    return MicrographList(
+        micrographs=tuple(Micrograph(subject=n, path=Path(n)) for n in names),
+        sources=(source,),
+        origin={n: (0, row) for row, n in enumerate(names)},
+    )
 
 
 def decide_table(judge: Judge, table: FeatureTable) -> Iterator[Decision]:
@@ -126,8 +143,8 @@ def verdict_columns(decision: Decision) -> dict[str, Any]:
         "cryoverdictOutcome": decision.outcome,
         "cryoverdictProbability": round(decision.probability, 6),
         "cryoverdictKeepProbability": round(decision.explanation.favourable_probability, 6),
-        "cryoverdictGrade": decision.grade or "none",
-        "cryoverdictDefects": ",".join(d.name for d in decision.defects) or "none",
+        "cryoverdictGrade": decision.grade,
+        "cryoverdictDefects": ",".join(d.name for d in decision.defects) or None,
         "cryoverdictReview": int(decision.review),
     }
 
@@ -135,18 +152,20 @@ def verdict_columns(decision: Decision) -> dict[str, Any]:
 def write_verdicts(measured: Measurements, decisions: Sequence[Decision], output: Path) -> Ledger:
     """Write decisions, STAR files, usable-area maps and ledger; return the ledger."""
     ledger = ledger_of(decisions, measured.errors)
-    ledger.check([*measured.table.subjects, *measured.errors])
+    ledger.check(measured.micrographs.subjects)
     write_decisions(output / "decisions.jsonl", decisions)
     areas = write_usable_areas(measured.store, measured.table.subjects, output / "usable_area")
+    found = measured.found_optics()
     for name, kept in (("good", True), ("rejected", False)):
-        chosen = [d for d in decisions if d.explanation.favourable == kept]
+        chosen = {d.subject: d for d in decisions if d.explanation.favourable == kept}
         columns = {
-            d.subject: verdict_columns(d) | {"cryoverdictUsableArea": areas.get(d.subject, "none")}
-            for d in chosen
+            s: verdict_columns(d) | {"cryoverdictUsableArea": areas.get(s)}
+            for s, d in chosen.items()
         }
-        write_micrograph_star(
-            output / f"micrographs_{name}.star", measured.micrographs, list(columns), columns
-        )
+        path = output / f"micrographs_{name}.star"
+        write_micrograph_star(path, measured.micrographs, chosen, columns, found)
+        if all(s.flavour is Flavour.CRYOSPARC for s in measured.micrographs.sources):
+            write_exposures_cs(path.with_suffix(".cs"), measured.micrographs, chosen)
     ledger.write(output / "ledger.json")
     return ledger
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryoverdict.features.feature import Feature
+from cryoverdict.rules.rule import DecisionKind as KindId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,7 @@ class DecisionKind:
     the measurements that rules and models may speak of.
     """
 
-    id: str
+    id: KindId
     favourable: str
     unfavourable: str
     grades: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cryoverdict.features.feature import Absent, Answer, Given
 from cryoverdict.features.micrograph import Micrograph
+from cryoverdict.features.optics import Optics
 
 Pictures = dict[str, NDArray[np.generic]]
 
@@ -23,11 +24,13 @@ Pictures = dict[str, NDArray[np.generic]]
 class Measurement:
     """Every answer for one micrograph, what was noticed on the way, and its pictures.
 
+    ``optics`` are those it was measured with: from the list, the options, or the file's header.
     ``pictures`` are small arrays by name: ``thumbnail``, ``spectrum``, ``area`` (uint8) and the
     radial curves ``profile_*`` (float32).
     """
 
     answers: dict[str, Answer]
+    optics: Optics
     notes: tuple[str, ...]
     pictures: Pictures
 
@@ -64,20 +67,23 @@ class MeasurementStore:
             allow_pickle=False,
             fingerprint=np.array(fingerprint(micrograph)),
             answers=np.array(json.dumps(_encode(measurement.answers), sort_keys=True)),
+            optics=np.array(json.dumps(asdict(measurement.optics))),
             notes=np.array(json.dumps(measurement.notes)),
             **measurement.pictures,
         )
         temporary.replace(target)
 
-    def read(self, subject: str) -> Measurement:
-        """Return what `write` kept for a subject."""
+    def read(self, subject: str, *, pictured: bool = True) -> Measurement:
+        """Return what `write` kept for a subject, without its pictures where none are wanted."""
         with np.load(self.path(subject), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        arrays.pop("fingerprint")
+            words = {name: json.loads(str(stored[name])) for name in ("answers", "optics", "notes")}
+            drawn = [n for n in stored.files if n not in words and n != "fingerprint"]
+            pictures = {name: stored[name] for name in drawn} if pictured else {}
         return Measurement(
-            answers=_decode(json.loads(str(arrays.pop("answers")))),
-            notes=tuple(json.loads(str(arrays.pop("notes")))),
-            pictures=arrays,
+            answers=_decode(words["answers"]),
+            optics=Optics(**words["optics"]),
+            notes=tuple(words["notes"]),
+            pictures=pictures,
         )
 
 

@@ -53,7 +53,9 @@ def measure_all(
 
 def table_of(store: MeasurementStore, subjects: Sequence[str]) -> FeatureTable:
     """Return the feature table of some measured subjects."""
-    rows: dict[str, Mapping[str, Answer]] = {s: store.read(s).answers for s in subjects}
+    rows: dict[str, Mapping[str, Answer]] = {
+        s: store.read(s, pictured=False).answers for s in subjects
+    }
     return FeatureTable.of(rows, micrograph_features())
 
 
@@ -75,25 +77,29 @@ def measure_view(view: View) -> Measurement:
         notes.append("The contrast was inverted (particles light) and has been corrected.")
     if view.optics.pixel_size_a is None:
         notes.append("The pixel size is unknown: what needs it could not say.")
-    return Measurement(answers=measure(view), notes=tuple(notes), pictures=draw(view))
+    return Measurement(
+        answers=measure(view), optics=view.optics, notes=tuple(notes), pictures=draw(view)
+    )
 
 
 def draw(view: View) -> Pictures:
     """Return the thumbnail, the spectrum, the usable-area map and the CTF curves of a view."""
-    from cryoverdict.features.area import usable_area
+    from cryoverdict.features.area_map import usable_area
     from cryoverdict.features.ctf_family import fitted
-    from cryoverdict.features.pictures import spectrum_picture, thumbnail_picture
+    from cryoverdict.features.ctf_fit import CtfFit
+    from cryoverdict.features.pictures import pictures
 
-    pictures: Pictures = {
-        "thumbnail": thumbnail_picture(view),
-        "spectrum": spectrum_picture(view),
+    small = pictures(view)
+    drawn: Pictures = {
+        "thumbnail": small.thumbnail,
+        "spectrum": small.spectrum,
         "area": view.once(usable_area).kind,
     }
     fit = view.once(fitted)
-    if fit is not None:
+    if isinstance(fit, CtfFit):
         for name in ("frequency_per_a", "power", "background", "fit"):
-            pictures[f"profile_{name}"] = np.asarray(getattr(fit.profile, name), np.float32)
-    return pictures
+            drawn[f"profile_{name}"] = np.asarray(getattr(fit.profile, name), np.float32)
+    return drawn
 
 
 def _measure_task(task: _Task) -> Measured:

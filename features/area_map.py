@@ -39,13 +39,17 @@ class AreaMap:
     """The map of one micrograph.
 
     ``kind`` ``(y, x)`` uint8 holds an `AreaKind` for each pixel of the coarse image. ``edges``,
-    ``objects`` and ``lines`` are what it was made from.
+    ``objects`` and ``lines`` are what it was made from. ``rest`` ``(y, x)`` float32 is the coarse
+    image at half sampling without its smooth background, 0 where it is not usable; a pixel of it
+    is ``rest_step_px`` pixels of the coarse image wide.
     """
 
     kind: NDArray[np.uint8]
     edges: tuple[FilmEdge, ...]
     objects: tuple[IceObject, ...]
     lines: BorderLines
+    rest: _Float
+    rest_step_px: float
 
     @property
     def usable(self) -> _Bool:
@@ -74,14 +78,32 @@ def usable_area(view: View) -> AreaMap:
     kind = _border_kind(lines, shape, half_shape)
     _lay_film(kind, edges)
     free = kind == AreaKind.USABLE
-    rest = np.where(free, half - smooth_background(half, free), np.float32(0.0))
-    objects = find_ice_objects(np.asarray(rest, np.float32), free)
+    background = smooth_background(half, free & ~_round_objects(edges, half_shape))
+    rest = np.where(free, half - background, np.float32(0.0))
+    pixel_size_a = view.optics.pixel_size_a
+    if pixel_size_a is not None:
+        pixel_size_a *= view.coarse_step_px * shape[0] / half_shape[0]
+    objects = find_ice_objects(np.asarray(rest, np.float32), free, pixel_size_a)
     for found in objects:
         area = kind[found.window]
         area[found.pixels & (area == AreaKind.USABLE)] = _OBJECT_KINDS[found.kind]
-    return AreaMap(kind=spread_cells(kind, shape), edges=edges, objects=objects, lines=lines)
+    usable_rest = np.where(kind == AreaKind.USABLE, rest, np.float32(0.0)).astype(np.float32)
+    return AreaMap(
+        kind=spread_cells(kind, shape),
+        edges=edges,
+        objects=objects,
+        lines=lines,
+        rest=usable_rest,
+        rest_step_px=max(shape) / max(half_shape),
+    )
 
 
+_EDGE_KINDS = {
+    "film": AreaKind.FILM,
+    "line": AreaKind.FILM,
+    "bar": AreaKind.DARK_BAR,
+    "void": AreaKind.BRIGHT,
+}
 _OBJECT_KINDS = {
     "contamination": AreaKind.CONTAMINATION,
     "aggregate": AreaKind.AGGREGATE,
@@ -105,9 +127,19 @@ def _border_kind(
 def _lay_film(kind: NDArray[np.uint8], edges: tuple[FilmEdge, ...]) -> None:
     """Mark film and bars and the zone along their edges in a map, in place."""
     for edge in edges:
+        if edge.kind == "object":
+            continue
         distance = edge.distance((kind.shape[0], kind.shape[1]))
         area = np.abs(distance) < EDGE_ZONE_CELLS
         if edge.side:
             area |= distance * edge.side > 0.0
-        code = AreaKind.DARK_BAR if edge.kind == "bar" else AreaKind.FILM
-        kind[area & (kind == AreaKind.USABLE)] = code
+        kind[area & (kind == AreaKind.USABLE)] = _EDGE_KINDS[edge.kind]
+
+
+def _round_objects(edges: tuple[FilmEdge, ...], shape: tuple[int, int]) -> _Bool:
+    """Return the pixels inside large round dark objects, which the background must not follow."""
+    inside = np.zeros(shape, np.bool_)
+    for edge in edges:
+        if edge.kind == "object":
+            inside |= edge.distance(shape) * edge.side > -EDGE_ZONE_CELLS
+    return inside

@@ -31,7 +31,20 @@ def averaged_power(transform: _Complex, shape: tuple[int, int], box: int) -> _Fl
     rows = _Binning(height, box, half=False)
     summed = rows.sum_last_axis(np.ascontiguousarray(narrow.T))
     scale = (box / height) * (box / width) / (height * width)
-    return np.ascontiguousarray(summed.T * np.float32(scale), dtype=np.float32)
+    power = np.ascontiguousarray(summed.T * np.float32(scale), dtype=np.float32)
+    # An image without noise has empty cells; below rounding, a floor keeps logarithms finite.
+    return np.maximum(power, np.float32(1e-10 * float(power.mean(dtype=np.float64))))
+
+
+def typical_power(cells: NDArray[np.floating], samples: float) -> float:
+    """Return the mean power of cells by their median, so that spots and streaks do not count.
+
+    Averages of ``samples`` exponential variables are skewed; Wilson and Hilferty (1931) relate
+    their median to their mean. NaN where there are no cells.
+    """
+    if not cells.size:
+        return float("nan")
+    return float(np.median(cells)) / (1.0 - 1.0 / (9.0 * max(1.0, samples))) ** 3
 
 
 class _Binning:

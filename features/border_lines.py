@@ -58,10 +58,12 @@ def _depth(image: NDArray[np.float32]) -> int:
     if deepest < 1:
         return 0
     outer = image[: deepest + ORDINARY_RUN + 1]
-    across = np.square(np.diff(outer, axis=0)).mean(axis=1)
-    along = np.square(np.diff(outer, axis=1)).mean(axis=1)[:-1]
+    # Medians, so that an edge of film or an object that the line crosses does not count.
+    across = np.median(np.square(np.diff(outer, axis=0)), axis=1)
+    along = np.median(np.square(np.diff(outer, axis=1)), axis=1)[:-1]
     # What is ordinary is read off the inside of the image, from every fourth line.
-    ordinary = float(np.median(np.square(np.diff(image[deepest:-deepest:4], axis=1)).mean(axis=1)))
+    inside = np.square(np.diff(image[deepest:-deepest:4], axis=1))
+    ordinary = float(np.median(inside))
     if ordinary <= 0.0:
         return 0
     ratio = across / np.maximum(along, FILLED_RATIO * ordinary)

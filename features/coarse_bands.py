@@ -8,6 +8,7 @@ Frequencies are in cycles a field, so that 256 is the finest a 512-pixel coarse 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class CoarseBands:
     shape: tuple[int, int]
     transform: NDArray[np.complex64]
     cycles: _Float
+    ring: NDArray[np.intp]
     radial_power: NDArray[np.float64]
 
     def passed(self, sigma: float, without: float | None = None) -> _Float:
@@ -67,21 +69,40 @@ def coarse_bands(view: View) -> CoarseBands:
     transform = fft.rfft2(view.coarse)
     transform[0, 0] = 0.0
     remove_smooth_part(transform, border_jumps(view.coarse))
-    longer = max(shape)
-    cycles_y = np.fft.fftfreq(rows).astype(np.float32) * longer
-    cycles_x = np.arange(columns // 2 + 1, dtype=np.float32) / columns * longer
-    cycles = np.hypot(cycles_y[:, None], cycles_x[None, :])
+    cycles, ring = _frequencies(rows, columns)
     power = np.square(transform.real) + np.square(transform.imag)
     # Columns other than the first stand for their mirror image too.
     weight = np.full(power.shape, 2.0, np.float32)
     weight[:, 0] = 1.0
     if columns % 2 == 0:
         weight[:, -1] = 1.0
-    ring = np.rint(cycles).astype(np.intp).ravel()
-    total = np.bincount(ring, (power * weight).ravel())
-    count = np.bincount(ring, weight.ravel())
+    total = np.bincount(ring.ravel(), (power * weight).ravel())
+    count = np.bincount(ring.ravel(), weight.ravel())
     radial = total / np.maximum(count, 1.0) / (rows * columns)
-    return CoarseBands(shape=shape, transform=transform, cycles=cycles, radial_power=radial)
+    return CoarseBands(
+        shape=shape, transform=transform, cycles=cycles, ring=ring, radial_power=radial
+    )
+
+
+@lru_cache(maxsize=4)
+def _frequencies(rows: int, columns: int) -> tuple[_Float, NDArray[np.intp]]:
+    """Return the frequency of each cell in cycles a field, and the same rounded; read-only."""
+    longer = max(rows, columns)
+    down = np.fft.fftfreq(rows).astype(np.float32) * longer
+    across = np.arange(columns // 2 + 1, dtype=np.float32) / columns * longer
+    cycles = np.hypot(down[:, None], across[None, :])
+    ring = np.rint(cycles).astype(np.intp)
+    cycles.flags.writeable = ring.flags.writeable = False
+    return cycles, ring
+
+
+def without_border(image: _Float) -> _Float:
+    """Return the image without a 32nd of its side along each border.
+
+    Motion correction, gain references and stretching leave their marks there.
+    """
+    y, x = image.shape[0] // 32, image.shape[1] // 32
+    return image[y : image.shape[0] - y, x : image.shape[1] - x]
 
 
 def window_means(image: _Float, windows: int = 16) -> _Float:

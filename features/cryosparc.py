@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from math import degrees, isfinite
 from pathlib import Path
@@ -52,6 +53,9 @@ def read_cs(path: Path) -> NDArray[Any]:
     Raises `InputError` for a file that is something else.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            msg = f"{path}: not a regular file; accepted is a .cs file"
+            raise InputError(msg)
         with path.open("rb") as file:
             magic = file.read(len(CSDAT_MAGIC))
             file.seek(0)

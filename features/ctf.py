@@ -113,7 +113,9 @@ class Ctf:
         turn = 2.0 * (np.asarray(azimuth, dtype=np.float64) - radians(self.defocus_angle_deg))
         return np.asarray(self.mean_defocus_a + 0.5 * self.astigmatism_a * np.cos(turn))
 
-    def phase(self, frequency: Floats, azimuth: Floats | float | None = None) -> NDArray[np.float64]:
+    def phase(
+        self, frequency: Floats, azimuth: Floats | float | None = None
+    ) -> NDArray[np.float64]:
         """Return χ (radians) at frequencies (1/Å); without ``azimuth`` that of the mean defocus."""
         defocus = self.mean_defocus_a if azimuth is None else self.defocus_a(azimuth)
         squared = np.asarray(frequency, dtype=np.float64) ** 2
@@ -123,7 +125,9 @@ class Ctf:
             pi * wavelength * squared * (defocus - spherical * squared) + self.constant_phase
         )
 
-    def value(self, frequency: Floats, azimuth: Floats | float | None = None) -> NDArray[np.float64]:
+    def value(
+        self, frequency: Floats, azimuth: Floats | float | None = None
+    ) -> NDArray[np.float64]:
         """Return the CTF −sin χ at frequencies (1/Å) and directions (radians)."""
         return -np.sin(self.phase(frequency, azimuth))
 
@@ -178,9 +182,7 @@ def half_turn_deg(angle_deg: float) -> float:
     return angle_deg % 180.0
 
 
-def astigmatic(
-    mean_a: float, vector_a: tuple[float, float]
-) -> tuple[float, float, float]:
+def astigmatic(mean_a: float, vector_a: tuple[float, float]) -> tuple[float, float, float]:
     """Return U, V (Å, U ≥ V) and the angle (degrees) of a mean defocus and astigmatism vector."""
     length = float(np.hypot(*vector_a))
     angle = 0.5 * degrees(float(np.arctan2(vector_a[1], vector_a[0])))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.features.ctf import Ctf
-from cryoverdict.features.ctf_background import WhiteSpectrum
+from cryoverdict.features.ctf_background import WhiteSpectrum, orthonormal, smooth_terms
 from cryoverdict.features.ctf_refine import Refined
-from cryoverdict.features.ctf_search import FINEST_RING_CELLS
+from cryoverdict.features.ctf_tables import FINEST_RING_CELLS
 
 AGREEMENT = 0.5
 """Local correlation below which the rings count as lost (CTFFIND's criterion)."""
@@ -65,7 +65,7 @@ def agree(white: WhiteSpectrum, ctf: Ctf, refined: Refined) -> Agreement:
     double = 2.0 * ctf.phase(frequency[None, :], polar.azimuth[:, None])
     turn = np.abs(np.gradient(2.0 * ctf.phase(frequency))) / (2.0 * pi)
     seen = turn < 1.0 / FINEST_RING_CELLS
-    score = _score(white, flat, -np.cos(double) * seen, refined.smooth)
+    score = _score(white, -np.cos(double) * seen)
     along, cells = _along_rings(white, ctf, np.stack([flat, refined.smooth, refined.envelope]))
     rings, smooth, envelope = along
     wave = -np.cos(2.0 * ctf.phase(frequency)) * seen
@@ -86,24 +86,27 @@ def agree(white: WhiteSpectrum, ctf: Ctf, refined: Refined) -> Agreement:
     )
 
 
-def _score(
-    white: WhiteSpectrum,
-    flat: NDArray[np.float64],
-    wave: NDArray[np.float64],
-    smooth: NDArray[np.float64],
-) -> float:
-    """Return the correlation coefficient of single cells with the rings."""
+def _score(white: WhiteSpectrum, wave: NDArray[np.float64]) -> float:
+    """Return the correlation coefficient of single cells with the rings ``wave``.
+
+    Both without their smooth part, which rings and background could share.
+    """
     polar = white.polar
-    used = polar.frequency <= max(SCORED_TO, float(polar.frequency[8]))
-    cells = polar.cells[:, used]
+    used = int(np.searchsorted(polar.frequency, max(SCORED_TO, float(polar.frequency[8]))))
+    cells = polar.cells[:, :used]
+    weight = np.sqrt(cells)
+    terms = smooth_terms(polar.frequency[:used], white.basis[:used], polar.azimuth)
+    smooth = orthonormal((terms * weight[:, :, None]).reshape(cells.size, -1))
+    rings = (white.rings[:, :used] * weight).reshape(-1, 1)
+    waves = (wave[:, :used] * weight).reshape(-1, 1)
+    inside = smooth.T @ rings
+    waves = waves - smooth @ (smooth.T @ waves)
     total = cells.sum(axis=0)
-    mean = (polar.power * polar.cells).sum(axis=0)[used] / np.maximum(total, 1.0)
-    level = white.level[used]
-    # Mean square of the cells' relative power, less what the smooth correction explains.
-    square = total * (polar.square[used] / level**2 - 2.0 * mean / level + 1.0)
-    explained = cells * smooth[:, used] * (2.0 * white.rings[:, used] - smooth[:, used])
-    size = float(square.sum() - explained.sum()) * float(np.sum(cells * wave[:, used] ** 2))
-    return float(np.sum(cells * flat[:, used] * wave[:, used])) / max(size, 1e-30) ** 0.5
+    mean = (cells * polar.power[:, :used]).sum(axis=0)
+    level = white.level[:used]
+    square = total * polar.square[:used] / level**2 - 2.0 * mean / level + total
+    size = (float(square.sum()) - float(np.sum(inside**2))) * float(np.sum(waves**2))
+    return float(np.sum(rings * waves)) / max(size, 1e-30) ** 0.5
 
 
 def _along_rings(
@@ -186,5 +189,3 @@ def sampling_limit(ctf: Ctf, cell: float, high: float) -> float:
     turn = np.abs(np.gradient(2.0 * ctf.phase(steps))) / (2.0 * pi)
     fine = np.flatnonzero(turn >= 1.0 / FINEST_RING_CELLS)
     return float(steps[fine[0]]) if fine.size else high
-
-

@@ -77,3 +77,27 @@ def whiten(polar: PolarSpectrum) -> WhiteSpectrum:
     return WhiteSpectrum(
         polar=polar, rings=polar.power / level - 1.0, error=error, level=level, basis=basis
     )
+
+
+def smooth_terms(
+    frequency: NDArray[np.float64], basis: NDArray[np.float64], azimuth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the terms of the background in two dimensions, ``(sectors, rings, terms)``.
+
+    Those of ``basis`` ``(rings, n)`` are the same in all directions; slow ones have two-fold
+    (drift, edges) or four-fold (detector) symmetry.
+    """
+    place = (frequency - frequency[0]) / (frequency[-1] - frequency[0])
+    slow = np.stack([np.ones_like(place), place, place**2], axis=1)
+    turns = np.stack([f(k * azimuth) for k in (2.0, 4.0) for f in (np.cos, np.sin)], axis=1)
+    directed = turns[:, None, :, None] * slow[None, :, None, :]
+    even = np.broadcast_to(basis, (azimuth.size, *basis.shape))
+    return np.concatenate([even, directed.reshape(azimuth.size, place.size, -1)], axis=2)
+
+
+def orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of the space of ``columns``, nearly dependent ones left out."""
+    columns = columns / np.maximum(np.sqrt(np.sum(columns**2, axis=0)), 1e-30)
+    size, turn = np.linalg.eigh(columns.T @ columns)
+    kept = size > 1e-10 * size[-1]
+    return np.asarray(columns @ (turn[:, kept] / np.sqrt(size[kept])))

@@ -19,13 +19,17 @@ from cryoverdict.features.power_spectrum import PowerSpectrum
 
 LOWEST_FREQUENCY = 1.0 / 30.0
 HIGHEST_FREQUENCY = 1.0 / 2.2
-SEARCHED_TO = 1.0 / 4.0
 
-RINGS_SEEN = 16.0
-"""Log-likelihood gain from which rings count as seen; noise alone stays below 13 in 125 trials."""
+RINGS_SEEN = 20.0
+"""Log-likelihood gain from which rings count as seen; noise alone stays below 17 in 160 trials."""
 
-OVERFOCUS_GAIN = 12.0
-"""Log-likelihood gain of an overfocus over the best underfocus from which it is believed."""
+LEAST_SCORE = 0.02
+LEAST_RING_COUNT = 1.5
+"""Rings that no cell agrees with, or fewer than this, are structure of another kind."""
+
+OVERFOCUS_GAIN, OVERFOCUS_RATIO, OVERFOCUS_RINGS = 12.0, 1.1, 5.0
+"""Overfocus is believed where it explains this much more than underfocus, and over enough rings:
+the two differ by spherical aberration and amplitude contrast only."""
 
 _NORMAL_95 = 1.96
 
@@ -84,20 +88,22 @@ def fit_ctf(spectrum: PowerSpectrum, optics: Optics, *, phase_plate: bool = Fals
         voltage_kv=setting.voltage_kv,
         cs_mm=setting.cs_mm,
         amplitude_contrast=setting.amplitude_contrast,
-        high=min(SEARCHED_TO, setting.high),
         phase_plate=phase_plate,
     )
     least = min(0.8 * candidates[0].score, candidates[0].score - 20.0)
     tried = [refine(model, c, phase_plate=phase_plate) for c in candidates if c.score >= least]
     best = max(tried, key=lambda r: r.posterior)
-    if best.posterior >= RINGS_SEEN and not phase_plate:
-        mirrored = Candidate(
-            mean_a=-best.mean_a, vector_a=best.vector_a, phase_shift=0.0, score=0.0
-        )
-        over = refine(model, mirrored)
-        if over.posterior > best.posterior + OVERFOCUS_GAIN and over.mean_a < 0.0:
-            best = over
-    return _fit(spectrum, setting, white, _ctf(best, setting), best, given=False)
+    fit = _fit(spectrum, setting, white, _ctf(best, setting), best, given=False)
+    if phase_plate or not fit.rings_seen:
+        return fit
+    over = refine(model, _start(-best.mean_a, best.vector_a), steps=4)
+    if over.posterior > 0.9 * best.posterior:
+        over = refine(model, _start(over.mean_a, over.vector_a))
+    if over.posterior > OVERFOCUS_RATIO * best.posterior + OVERFOCUS_GAIN:
+        other = _fit(spectrum, setting, white, _ctf(over, setting), over, given=False)
+        if other.rings_seen and other.ring_count >= OVERFOCUS_RINGS:
+            return other
+    return fit
 
 
 def evaluate_ctf(spectrum: PowerSpectrum, optics: Optics, given: Ctf) -> CtfFit:
@@ -117,14 +123,16 @@ def evaluate_ctf(spectrum: PowerSpectrum, optics: Optics, given: Ctf) -> CtfFit:
         amplitude_contrast=given.amplitude_contrast,
     )
     white = _white(spectrum, setting)
-    start = Candidate(
-        mean_a=given.mean_defocus_a,
-        vector_a=given.astigmatism_vector_a,
-        phase_shift=radians(given.phase_shift_deg),
-        score=0.0,
-    )
+    start = _start(given.mean_defocus_a, given.astigmatism_vector_a, radians(given.phase_shift_deg))
     refined = refine(_model(white, setting), start, steps=0)
     return _fit(spectrum, setting, white, given, refined, given=True)
+
+
+def _start(
+    mean_a: float, vector_a: tuple[float, float] = (0.0, 0.0), phase_shift: float = 0.0
+) -> Candidate:
+    """Return a CTF to start from or to evaluate."""
+    return Candidate(mean_a=mean_a, vector_a=vector_a, phase_shift=phase_shift, score=0.0)
 
 
 def _setting(spectrum: PowerSpectrum, optics: Optics) -> _Setting:
@@ -188,9 +196,14 @@ def _fit(
     """Return the fit with its agreement, rings and errors."""
     agreement: Agreement = agree(white, ctf, refined)
     cell = 1.0 / (spectrum.box * setting.pixel_size_a)
-    seen = refined.posterior >= RINGS_SEEN
-    limit = agreement.limit if seen else float(white.polar.frequency[0])
-    any_rings = limit > float(white.polar.frequency[0])
+    lowest = float(white.polar.frequency[0])
+    seen = (
+        refined.posterior >= RINGS_SEEN
+        and agreement.score >= LEAST_SCORE
+        and ctf.ring_count(agreement.limit) >= LEAST_RING_COUNT
+        and agreement.limit > lowest
+    )
+    limit = agreement.limit if seen else lowest
     deviation = np.sqrt(np.diag(refined.covariance))
     return CtfFit(
         ctf=ctf,
@@ -200,11 +213,9 @@ def _fit(
         rings_seen=seen,
         resolution_a=1.0 / limit,
         sampling_limit_a=1.0 / sampling_limit(ctf, cell, setting.high),
-        ring_count=ctf.ring_count(limit) if any_rings else 0.0,
+        ring_count=ctf.ring_count(limit) if seen else 0.0,
         rings_to_nyquist=ctf.ring_count(0.5 / setting.pixel_size_a),
         defocus_error_a=None if given else _NORMAL_95 * float(deviation[0]),
         astigmatism_error_a=None if given else _NORMAL_95 * float(max(deviation[1:3])),
         profile=agreement.profile,
     )
-
-

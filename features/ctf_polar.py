@@ -21,6 +21,11 @@ SPOT_DEVIATIONS = 4.0
 """Cells this many robust deviations above their ring are spots (ice, lattices) and are clipped."""
 
 
+STREAK_RATIO = 3.0
+"""Bins this many times brighter than the median of their ring are streaks of edges, left out; the
+rings of strong carbon film stay below."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolarSpectrum:
     """Mean power in sectors (24, over 180°) and rings (one cell wide).
@@ -96,14 +101,38 @@ def average_sectors(
     clipped = np.minimum(power, np.exp(ceiling)[layout.ring])
     total = np.bincount(layout.bin, clipped, minlength=layout.cells.size)
     mean = total.reshape(layout.cells.shape) / np.maximum(layout.cells, 1.0)
+    kept = ~_streaks(mean, layout.cells)
+    cells = layout.cells * kept
+    inside = kept.ravel()[layout.bin]
+    if not inside.all():
+        layout = _Layout(
+            layout.cell,
+            layout.ring[inside],
+            layout.bin[inside],
+            layout.radius,
+            np.bincount(layout.ring[inside], minlength=rings).astype(np.float64),
+            cells,
+        )
+        clipped, spots = clipped[inside], spots[inside]
+        count = np.maximum(layout.ring_cells, 1.0)
     ring_mean = np.bincount(layout.ring, clipped, minlength=rings) / count
     relative = clipped / np.maximum(ring_mean, floor)[layout.ring] - 1.0
     return PolarSpectrum(
-        power=np.where(layout.cells > 0.0, mean, ring_mean[None, :]),
-        cells=layout.cells,
+        power=np.where(cells > 0.0, mean, ring_mean[None, :]),
+        cells=cells,
         frequency=layout.radius * step,
         azimuth=(np.arange(SECTORS) + 0.5) * (pi / SECTORS),
         square=np.bincount(layout.ring, clipped * clipped, minlength=rings) / count,
         deviation=float(np.sqrt(np.mean(relative * relative))),
         spot_fraction=float(np.mean(spots)),
     )
+
+
+def _streaks(mean: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which bins ``(sectors, rings)`` lie on or beside streaks; never most of a ring."""
+    filled = np.where(cells > 0.0, mean, np.nan)
+    with np.errstate(all="ignore"):
+        bright = filled > STREAK_RATIO * np.nanmedian(filled, axis=0)
+    for axis in (0, 1):
+        bright = bright | np.roll(bright, 1, axis) | np.roll(bright, -1, axis)
+    return np.asarray(bright & (bright.mean(axis=0) < 0.5))

@@ -8,15 +8,10 @@ from math import asin, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.features.ctf_background import WhiteSpectrum, hats
+from cryoverdict.features.ctf_background import WhiteSpectrum, hats, orthonormal, smooth_terms
 from cryoverdict.features.ctf_polar import SECTORS
-from cryoverdict.features.ctf_search import (
-    FINEST_RING_CELLS,
-    MODEL_ERROR,
-    Candidate,
-    prior_cost,
-    prior_stiffness,
-)
+from cryoverdict.features.ctf_search import Candidate, prior_cost, prior_stiffness
+from cryoverdict.features.ctf_tables import FINEST_RING_CELLS, MODEL_ERROR
 from cryoverdict.features.optics import electron_wavelength_a
 
 ENVELOPE_SPACING = 0.03
@@ -26,6 +21,8 @@ EXPECTED_BLUR_A2 = 300.0
 """Width of the prior on the difference of B-factors between directions, in Å²."""
 
 _STEPS = 20
+_NEAR, _NEAREST = 0.1, 1e-4
+_LEAST_VARIANCE = 0.2
 _PLAIN = 16.0  # squared signal-to-noise ratio of an envelope node
 _FREQUENCY_BLOCKS = 12
 
@@ -35,8 +32,9 @@ class Refined:
     """A CTF and what the spectrum says of it.
 
     ``mean_a``, ``vector_a`` (Å) and ``phase_shift`` (radians) are the CTF; ``covariance`` that of
-    (mean, vector x, vector y[, phase shift]). ``gain`` is the rise in log-likelihood over no rings,
-    ``posterior`` the same with the prior on the astigmatism. ``envelope`` ``(sectors, rings)`` is
+    (mean, vector x, vector y, blur x, blur y[, phase shift]). ``blur_a2`` is the difference of the
+    rings' B-factor between directions, as a vector like the astigmatism's. ``gain`` is the rise in
+    log-likelihood over no rings, ``posterior`` the same with the priors. ``envelope`` ``(sectors, rings)`` is
     the amplitude of −cos 2χ relative to the background, ``smooth`` of the same shape the correction
     of the background that goes with it.
     """
@@ -44,6 +42,7 @@ class Refined:
     mean_a: float
     vector_a: tuple[float, float]
     phase_shift: float
+    blur_a2: tuple[float, float]
     covariance: NDArray[np.float64]
     gain: float
     posterior: float
@@ -73,16 +72,25 @@ class RingModel:
         self.sin2 = np.sin(2.0 * white.polar.azimuth)[:, None]
         span = float(s[-1] - s[0])
         self.nodes = hats(s, max(4, round(span / ENVELOPE_SPACING) + 1))
-        turns = np.concatenate([self.cos2, self.sin2], axis=1)
-        slow = hats(np.minimum(s, max(DIRECTED_TO, float(s[2]))), 3)
-        self.root = np.sqrt(1.0 / (np.minimum(white.error, 1e3) ** 2 + MODEL_ERROR**2)).reshape(-1, 1)
-        turns = np.concatenate([self.cos2, self.sin2], axis=1)
-        place = (s - s[0]) / span
-        powers = np.stack([np.ones_like(s), place, place**2], axis=1)
-        even = np.broadcast_to(white.basis, (SECTORS, *white.basis.shape))
-        terms = np.concatenate([even, _outer(turns, powers)], axis=2)
-        self.orthogonal = np.linalg.qr(terms.reshape(SECTORS * s.size, -1) * self.root)[0]
-        self.data = self.project(white.rings.reshape(-1, 1) * self.root)
+        terms = smooth_terms(s, white.basis, white.polar.azimuth)
+        self.smooth_terms = terms.reshape(SECTORS * s.size, -1)
+        self.blocks = np.arange(_FREQUENCY_BLOCKS) * s.size // _FREQUENCY_BLOCKS
+        self.ring_bins = np.count_nonzero(white.polar.cells, axis=0).astype(np.float64)
+        self.bins = np.maximum(np.add.reduceat(self.ring_bins, self.blocks), 1.0)
+        self.weigh(np.ones(s.size))
+
+    def weigh(self, variance: NDArray[np.float64]) -> None:
+        """Weigh the bins, ``variance`` ``(rings,)`` being relative to what the cells alone give."""
+        error = np.minimum(self.white.error, 1e3) ** 2 + MODEL_ERROR**2
+        self.variance = variance
+        self.root = (1.0 / np.sqrt(error * variance)).reshape(-1, 1)
+        self.orthogonal = orthonormal(self.smooth_terms * self.root)
+        self.data = self.project(self.white.rings.reshape(-1, 1) * self.root)
+
+    def block_square(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean square of weighted residuals in each of 12 bands of frequency."""
+        square = (residual.reshape(SECTORS, -1) ** 2).sum(axis=0)
+        return np.asarray(np.add.reduceat(square, self.blocks) / self.bins)
 
     def project(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return weighted columns with their smooth part taken out."""
@@ -118,6 +126,7 @@ class _State:
     gradient: NDArray[np.float64]
     hessian: NDArray[np.float64]
     scores: NDArray[np.float64]
+    residual: NDArray[np.float64]
     envelope: NDArray[np.float64]
     ring: NDArray[np.float64]
 
@@ -133,6 +142,40 @@ def refine(
     """
     point = np.array([start.mean_a, *start.vector_a, 0.0, 0.0, start.phase_shift])
     free = 6 if phase_plate else 5
+    model.weigh(np.ones_like(model.variance))
+    state = _evaluate(model, point, free)
+    for near in (_NEAR, _NEAREST):
+        # The noise of a band is what the rings leave unexplained.
+        blocks = np.maximum(model.block_square(state.residual), _LEAST_VARIANCE)
+        widths = np.diff([*model.blocks, model.variance.size])
+        model.weigh(model.variance * np.repeat(blocks, widths))
+        point, state = _descend(model, point, free, steps, near)
+    unexplained = model.block_square(state.residual)
+    ratio = model.block_square(model.data) / np.maximum(unexplained, 1e-30)
+    gain = 0.5 * float(model.bins @ np.log(np.maximum(ratio, 1e-30)))
+    rest = model.white.rings - state.ring * state.envelope
+    weighted = rest.reshape(-1, 1) * model.root
+    smooth = model.orthogonal @ (model.orthogonal.T @ weighted) / model.root
+    return Refined(
+        mean_a=float(point[0]),
+        vector_a=(float(point[1]), float(point[2])),
+        phase_shift=float(point[5]),
+        blur_a2=(float(point[3]), float(point[4])),
+        covariance=_covariance(state),
+        gain=gain,
+        posterior=gain - state.prior,
+        envelope=state.envelope,
+        smooth=smooth.reshape(rest.shape),
+    )
+
+
+def _descend(
+    model: RingModel, point: NDArray[np.float64], free: int, steps: int, near: float
+) -> tuple[NDArray[np.float64], _State]:
+    """Return the point of least cost near ``point`` and the state there, weights as they are.
+
+    It ends where a step would gain less than ``near`` in log-likelihood.
+    """
     state = _evaluate(model, point, free)
     damping = 1e-3
     for _ in range(steps):
@@ -146,22 +189,9 @@ def refine(
             damping = max(0.1 * damping, 1e-9)
         else:
             damping *= 10.0
-        if float(step @ state.hessian @ step) < 1e-6 or damping > 1e6:
+        if float(step @ state.hessian @ step) < near or damping > 1e6:
             break
-    empty = 0.5 * float(np.sum(model.data**2))
-    rest = model.white.rings - state.ring * state.envelope
-    weighted = rest.reshape(-1, 1) * model.root
-    smooth = model.orthogonal @ (model.orthogonal.T @ weighted) / model.root
-    return Refined(
-        mean_a=float(point[0]),
-        vector_a=(float(point[1]), float(point[2])),
-        phase_shift=float(point[5]),
-        covariance=_covariance(state),
-        gain=empty - (state.cost - state.prior),
-        posterior=empty - state.cost,
-        envelope=state.envelope,
-        smooth=smooth.reshape(rest.shape),
-    )
+    return point, state
 
 
 def _evaluate(model: RingModel, point: NDArray[np.float64], free: int) -> _State:
@@ -215,6 +245,7 @@ def _evaluate(model: RingModel, point: NDArray[np.float64], free: int) -> _State
         gradient=(jacobian.T @ residual)[:, 0] - stiffness * point[:free],
         hessian=hessian,
         scores=(jacobian * residual).reshape(*double.shape, free),
+        residual=residual,
         envelope=envelope,
         ring=ring,
     )
@@ -237,9 +268,3 @@ def _covariance(state: _State) -> NDArray[np.float64]:
 def _damped(gram: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
     """Return a Gram matrix with a small ridge, so that it can be inverted."""
     return gram + np.eye(gram.shape[0]) * (ratio * np.trace(gram) / gram.shape[0] + 1e-12)
-
-
-def _outer(turns: NDArray[np.float64], radial: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return all products of ``(sectors, m)`` and ``(rings, n)`` terms: ``(sectors, rings, m·n)``."""
-    product = turns[:, None, :, None] * radial[None, :, None, :]
-    return np.asarray(product.reshape(turns.shape[0], radial.shape[0], -1))

@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import asin, log, pi
+from math import log, pi
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.features.ctf_background import WhiteSpectrum
-from cryoverdict.features.ctf_polar import SECTORS
+from cryoverdict.features.ctf_tables import (
+    PhaseTables,
+    finest_visible,
+    group_azimuth,
+    tabulate_rings,
+)
 from cryoverdict.features.optics import electron_wavelength_a
 
-SEARCHED_A = (2_000.0, 90_000.0)
-"""Smallest and largest mean underfocus searched, in Å."""
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A range of mean defocus (Å), the highest frequency (1/Å) and the bands to search it in."""
+
+    low_a: float
+    high_a: float
+    frequency: float
+    bands: int
+
+
+# Near focus a band holds less than a ring: only wide bands tell it from background. Far from it
+# there are rings at low frequency only, which a coarser grid of defoci will do for.
+RANGES = (
+    _Range(-3_000.0, 4_000.0, 1.0 / 3.0, 2),
+    _Range(2_000.0, 60_000.0, 1.0 / 4.0, 8),
+    _Range(60_000.0, 180_000.0, 1.0 / 4.0, 8),
+)
 
 LARGEST_ASTIGMATISM_A = 2_000.0
 LARGEST_ASTIGMATISM_RATIO = 0.5
+_ALWAYS_ASTIGMATISM_A = 600.0
+
 EXPECTED_ASTIGMATISM_A = 250.0
 """Width of the prior on the astigmatism, in Å: Student's t with 2 degrees of freedom and two
 components, so that a large astigmatism costs little more than a fair one."""
 
-MODEL_ERROR = 0.02
-"""Standard error of the model itself, relative to the background: keeps a few strong rings at low
-frequency, where particles and background are least known, from outvoting all others."""
+_PHASES = np.arange(12) * (pi / 12.0)
+_PHASES_KEPT = 3
+_NEAR_VECTORS = 7
+_LEAST_RINGS = 16
 
-BANDS = 8
-_GROUPS = 12
-_PHASE_STEP = pi / 12.0
-FINEST_RING_CELLS = 2.4
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One possible CTF: mean defocus and astigmatism vector (Å), phase shift (radians), score.
+
+    The score is the gain in log-likelihood over no rings at all, less the prior's cost.
+    """
+
+    mean_a: float
+    vector_a: tuple[float, float]
+    phase_shift: float
+    score: float
 
 
 def prior_cost(astigmatism_a: float) -> float:
     """Return the negative logarithm of the prior of an astigmatism (Å), 0 at none.
 
     >>> [round(prior_cost(a), 1) for a in (0.0, 300.0, 1500.0)]
-    [0.0, 0.7, 5.9]
+    [0.0, 0.6, 4.6]
     """
     return 2.0 * log(1.0 + 0.25 * (astigmatism_a / EXPECTED_ASTIGMATISM_A) ** 2)
 
@@ -45,138 +77,110 @@ def prior_stiffness(astigmatism_a: float) -> float:
     return 1.0 / (EXPECTED_ASTIGMATISM_A**2 + 0.25 * astigmatism_a**2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One possible CTF: mean defocus and astigmatism vector (Å), phase shift (radians), score.
-
-    The score is the gain in log-likelihood over no rings at all.
-    """
-
-    mean_a: float
-    vector_a: tuple[float, float]
-    phase_shift: float
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Tables:
-    """Inner products of the spectrum with the rings of every defocus.
-
-    ``cosine``, ``sine`` ``(groups, defoci, bands)`` with the two quadratures of the rings;
-    ``cc``, ``cs``, ``ss`` ``(defoci, bands)`` those of the quadratures among themselves.
-    """
-
-    cosine: NDArray[np.float64]
-    sine: NDArray[np.float64]
-    cc: NDArray[np.float64]
-    cs: NDArray[np.float64]
-    ss: NDArray[np.float64]
-
-    def at(self, phase: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return products and norms for rings shifted by a phase (radians) of the aberration."""
-        c, s = np.cos(2.0 * phase), np.sin(2.0 * phase)
-        norm = c * c * self.cc + 2.0 * c * s * self.cs + s * s * self.ss
-        if s == 0.0:
-            return c * self.cosine, norm
-        return c * self.cosine + s * self.sine, norm
-
-
 def search_defocus(
     white: WhiteSpectrum,
     *,
     voltage_kv: float,
     cs_mm: float,
     amplitude_contrast: float,
-    high: float,
     phase_plate: bool = False,
     best: int = 4,
 ) -> tuple[Candidate, ...]:
-    """Return the best distinct candidates, best first, from rings up to frequency ``high`` (1/Å).
+    """Return the best distinct candidates, best first.
 
     Every defocus on a grid fine enough for the highest frequency is compared with the spectrum in
-    12 sectors and 8 bands of frequency. In each band the rings may have an amplitude of their own,
-    so that no envelope has to be assumed; rings of the wrong sign count against the candidate.
-    The sectors are then shifted against each other by every astigmatism on a grid.
+    12 sectors and bands of frequency. In each band the rings may have an amplitude of their own,
+    so that no envelope has to be assumed. The sectors are then shifted against each other by every
+    astigmatism on a grid. With a phase plate, 12 phase shifts are tried with little astigmatism
+    and the best three with all.
     """
-    rings = int(np.searchsorted(white.polar.frequency, high, side="right"))
+    frequency = white.polar.frequency
     wavelength = electron_wavelength_a(voltage_kv)
-    squared = white.polar.frequency[:rings] ** 2
-    step = 0.8 / (2.0 * pi * wavelength * float(squared[-1]))
-    margin = int(np.ceil(0.5 * LARGEST_ASTIGMATISM_A / step))
-    count = int((SEARCHED_A[1] - SEARCHED_A[0]) / step) + 1
-    defoci = SEARCHED_A[0] + step * np.arange(-margin, count + margin)
-    spherical = 0.5 * wavelength**2 * cs_mm * 1e7
-    double_phase = 2.0 * (
-        pi * wavelength * squared * (defoci[:, None] - spherical * squared)
-        + asin(amplitude_contrast)
-    )
-    tables = _tabulate(white, rings, double_phase, quadrature=phase_plate)
-    vectors = _vectors(step)
-    middle = slice(margin, margin + count)
+    cell = float(frequency[-1] - frequency[0]) / (frequency.size - 1)
+    found: list[Candidate] = []
+    for part in RANGES:
+        limit = min(part.frequency, finest_visible(wavelength, abs(part.low_a), cell))
+        rings = int(np.searchsorted(frequency, limit, side="right"))
+        if rings < min(_LEAST_RINGS, frequency.size):
+            continue
+        step = 0.8 / (2.0 * pi * wavelength * float(frequency[rings - 1]) ** 2)
+        margin = int(np.ceil(0.5 * LARGEST_ASTIGMATISM_A / step)) + 1
+        count = int((part.high_a - part.low_a) / step) + 1
+        defoci = part.low_a + step * np.arange(-margin, count + margin)
+        tables = tabulate_rings(
+            white,
+            defoci,
+            rings=rings,
+            bands=part.bands,
+            voltage_kv=voltage_kv,
+            cs_mm=cs_mm,
+            amplitude_contrast=amplitude_contrast,
+            quadrature=phase_plate,
+        )
+        middle = slice(margin, margin + count)
+        vectors = _vectors(step)
+        phases = _PHASES[:1]
+        if phase_plate:
+            near = vectors[:_NEAR_VECTORS]
+            tops = [_search(tables.at(p), defoci, middle, near, p, 1)[0].score for p in _PHASES]
+            phases = _PHASES[np.sort(np.argsort(tops)[::-1][:_PHASES_KEPT])]
+        for phase in phases:
+            found += _search(tables.at(phase), defoci, middle, vectors, phase, best)
+    return _distinct(found, best)
+
+
+def _search(
+    tables: PhaseTables,
+    defoci: NDArray[np.float64],
+    middle: slice,
+    vectors: NDArray[np.float64],
+    phase: float,
+    best: int,
+) -> list[Candidate]:
+    """Return the best candidates of one phase shift, over all astigmatism ``vectors`` (Å)."""
     inner = defoci[middle]
-    phases = np.arange(0.0, pi - 1e-9, _PHASE_STEP) if phase_plate else np.zeros(1)
-    azimuth = (np.arange(_GROUPS) + 0.5) * (pi / _GROUPS)
-    score = np.full((phases.size, count), -np.inf)
-    which = np.zeros((phases.size, count), dtype=np.int64)
-    for i, phase in enumerate(phases):
-        product, norm = tables.at(float(phase))
-        stacked = np.concatenate(
-            [
-                product,
-                product * np.cos(2.0 * azimuth)[:, None, None],
-                product * np.sin(2.0 * azimuth)[:, None, None],
-            ],
-            axis=2,
-        ).astype(np.float32)
-        norm = norm.astype(np.float32)
-        for j, (x, y) in enumerate(vectors):
-            shifts = np.rint(
-                0.5 * (x * np.cos(2.0 * azimuth) + y * np.sin(2.0 * azimuth)) / step
-            ).astype(int)
-            gain = _gain(stacked, norm, shifts, middle)
-            gain -= prior_cost(float(np.hypot(x, y)))
-            gain[np.hypot(x, y) > LARGEST_ASTIGMATISM_RATIO * inner] = -np.inf
-            better = gain > score[i]
-            score[i][better] = gain[better]
-            which[i][better] = j
-    return _distinct(score, which, inner, vectors, phases, best)
+    turn = 2.0 * group_azimuth()
+    score = np.full(inner.size, -np.inf)
+    which = np.zeros(inner.size, dtype=np.int64)
+    step = inner[1] - inner[0]
+    for j, (x, y) in enumerate(vectors):
+        length = float(np.hypot(x, y))
+        allowed = length <= np.maximum(_ALWAYS_ASTIGMATISM_A, LARGEST_ASTIGMATISM_RATIO * inner)
+        shifts = np.rint(0.5 * (x * np.cos(turn) + y * np.sin(turn)) / step).astype(np.int64)
+        gain = tables.gain(shifts, middle) - prior_cost(length)
+        better = allowed & (gain > score)
+        score[better] = gain[better]
+        which[better] = j
+    found = []
+    for _ in range(best):
+        k = int(np.argmax(score))
+        if not np.isfinite(score[k]):
+            break
+        x, y = vectors[which[k]]
+        found.append(
+            Candidate(
+                mean_a=float(inner[k]),
+                vector_a=(float(x), float(y)),
+                phase_shift=float(phase),
+                score=float(score[k]),
+            )
+        )
+        score[np.abs(inner - inner[k]) <= _apart_a(float(inner[k]))] = -np.inf
+    return found
 
 
-def _tabulate(
-    white: WhiteSpectrum, rings: int, double_phase: NDArray[np.float64], *, quadrature: bool
-) -> _Tables:
-    """Return the inner products with rings −cos 2χ and sin 2χ, the background taken out."""
-    cells = white.polar.cells[:, :rings].reshape(_GROUPS, SECTORS // _GROUPS, rings)
-    total = np.maximum(cells.sum(axis=1), 1.0)
-    data = (
-        white.rings[:, :rings].reshape(cells.shape) * cells
-    ).sum(axis=1) / total
-    weight = np.sqrt(1.0 / (white.polar.deviation**2 / total.mean(axis=0) + MODEL_ERROR**2))
-    smooth = np.linalg.qr(white.basis[:rings] * weight[:, None])[0]
-    data = data * weight
-    data -= (data @ smooth) @ smooth.T
-    # Rings narrower than the cells are washed out; those near the limit would alias.
-    turn = np.abs(np.gradient(double_phase, axis=1)) / (2.0 * pi)
-    seen = weight * np.sinc(turn) * (turn < 1.0 / FINEST_RING_CELLS)
-    cosine = -np.cos(double_phase) * seen
-    sine = np.sin(double_phase) * seen if quadrature else np.zeros((1, 1))
-    edges = np.linspace(0, rings, BANDS + 1).astype(int)
-    defoci = double_phase.shape[0]
-    cd, sd = np.zeros((_GROUPS, defoci, BANDS)), np.zeros((_GROUPS, defoci, BANDS))
-    cc, cs, ss = np.zeros((3, defoci, BANDS))
-    for j, (first, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        part = slice(first, end)
-        c = cosine[:, part]
-        c_smooth = c @ smooth[part]
-        cd[:, :, j] = data[:, part] @ c.T
-        cc[:, j] = np.einsum("ij,ij->i", c, c) - np.einsum("ij,ij->i", c_smooth, c_smooth)
-        if quadrature:
-            s = sine[:, part]
-            s_smooth = s @ smooth[part]
-            sd[:, :, j] = data[:, part] @ s.T
-            ss[:, j] = np.einsum("ij,ij->i", s, s) - np.einsum("ij,ij->i", s_smooth, s_smooth)
-            cs[:, j] = np.einsum("ij,ij->i", c, s) - np.einsum("ij,ij->i", c_smooth, s_smooth)
-    return _Tables(cd, sd, cc, cs, ss)
+def _apart_a(defocus_a: float) -> float:
+    """Return how far (Å) another candidate must lie from a defocus to be a different one."""
+    return max(400.0, 0.04 * defocus_a)
+
+
+def _distinct(found: list[Candidate], best: int) -> tuple[Candidate, ...]:
+    """Return the best candidates that lie apart in defocus, best first."""
+    kept: list[Candidate] = []
+    for one in sorted(found, key=lambda c: -c.score):
+        if all(abs(one.mean_a - other.mean_a) > _apart_a(other.mean_a) for other in kept):
+            kept.append(one)
+    return tuple(kept[:best])
 
 
 def _vectors(step: float) -> NDArray[np.float64]:
@@ -186,57 +190,5 @@ def _vectors(step: float) -> NDArray[np.float64]:
     i, j = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-2 * reach, 2 * reach + 1))
     grid = np.stack([(i + 0.5 * (j % 2)).ravel(), (j * np.sqrt(0.75)).ravel()], axis=1) * spacing
     length = np.hypot(grid[:, 0], grid[:, 1])
-    grid, length = grid[length <= LARGEST_ASTIGMATISM_A], length[length <= LARGEST_ASTIGMATISM_A]
-    return grid[np.argsort(length, kind="stable")]
-
-
-def _gain(
-    product: NDArray[np.float64], norm: NDArray[np.float64], shifts: NDArray[np.int64], middle: slice
-) -> NDArray[np.float64]:
-    """Return the log-likelihood gain of every defocus for one astigmatism (as sector shifts).
-
-    The amplitude in a band is e₀ + e₁ cos 2(θ − α), 0 ≤ e₁ ≤ e₀: drift takes the rings away in one
-    direction.
-    """
-    total = np.zeros((middle.stop - middle.start, product.shape[2]), dtype=np.float32)
-    norms = np.zeros((total.shape[0], norm.shape[1]), dtype=np.float32)
-    for group, shift in enumerate(shifts):
-        part = slice(middle.start + shift, middle.stop + shift)
-        total += product[group, part]
-        norms += norm[part]
-    norms = np.maximum(norms, 0.02 * norms.max(axis=0, initial=0.0) + 1e-12)
-    even, x, y = np.split(total, 3, axis=1)
-    directed = np.hypot(x, y)
-    mean = np.maximum(even / norms, 0.0)
-    excess = np.minimum(2.0 * directed / norms, mean)
-    gain = 0.5 * even * np.abs(even) / norms + excess * (directed - 0.25 * excess * norms)
-    return np.asarray(gain.sum(axis=1))
-
-
-def _distinct(
-    score: NDArray[np.float64],
-    which: NDArray[np.int64],
-    defoci: NDArray[np.float64],
-    vectors: NDArray[np.float64],
-    phases: NDArray[np.float64],
-    best: int,
-) -> tuple[Candidate, ...]:
-    """Return the highest local maxima that lie apart by more than 4 % and 400 Å of defocus."""
-    left = score.copy()
-    found = []
-    for _ in range(best):
-        i, k = np.unravel_index(int(np.argmax(left)), left.shape)
-        if not np.isfinite(left[i, k]):
-            break
-        x, y = vectors[which[i, k]]
-        found.append(
-            Candidate(
-                mean_a=float(defoci[k]),
-                vector_a=(float(x), float(y)),
-                phase_shift=float(phases[i]),
-                score=float(left[i, k]),
-            )
-        )
-        near = np.abs(defoci - defoci[k]) <= max(400.0, 0.04 * float(defoci[k]))
-        left[:, near] = -np.inf
-    return tuple(found)
+    near = length <= LARGEST_ASTIGMATISM_A
+    return np.asarray(grid[near][np.argsort(length[near], kind="stable")])

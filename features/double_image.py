@@ -24,44 +24,43 @@ def second_peak(view: View) -> float:
 
     bands = view.once(coarse_bands)
     rows, columns = bands.shape
-    power = np.square(bands.transform.real) + np.square(bands.transform.imag)
-    ring = np.minimum(np.rint(bands.cycles).astype(np.intp), len(bands.radial_power) - 1)
-    white = power / np.maximum(bands.radial_power[ring].astype(np.float32), 1e-20)
-    white /= np.float32(rows * columns)
+    white = np.square(bands.transform.real)
+    white += np.square(bands.transform.imag)
+    level = np.maximum(bands.radial_power.astype(np.float32) * np.float32(rows * columns), 1e-20)
+    ring = np.arange(len(level))
+    finest = min(_CYCLES[1], max(rows, columns) / 2)
+    weight = np.where((ring >= _CYCLES[0]) & (ring < finest), 1 / level, 0).astype(np.float32)
+    white *= weight[bands.ring]
     # A single lattice spot or the streak of an edge must not outweigh the rest.
     np.minimum(white, 6.0, out=white)
-    inside = (bands.cycles >= _CYCLES[0]) & (bands.cycles < min(_CYCLES[1], max(rows, columns) / 2))
-    white[~inside] = 0.0
-    white[:2] = 0.0
-    white[-1:] = 0.0
+    white[:2] = white[-1:] = 0.0
     white[:, :2] = 0.0
     lags = fft.irfft2(white, s=bands.shape)
-    if lags[0, 0] <= 0:
-        return 0.0
-    lags /= lags[0, 0]
-    return _most_prominent(np.fft.fftshift(lags))
+    origin = float(lags[0, 0])
+    return _most_prominent(np.fft.fftshift(lags)) / origin if origin > 0 else 0.0
 
 
 def _most_prominent(lags: NDArray[np.float32]) -> float:
-    """Return the largest height of a peak over the highest lag 3 to 6 pixels around it."""
+    """Return the largest height of a peak over the highest lag 3 to 6 pixels around it.
+
+    Half the lags are the other half mirrored, and those beyond 3/8 of the side overlap too little:
+    neither is looked at.
+    """
     rows, columns = lags.shape
-    y, x = np.ogrid[:rows, :columns]
-    far = np.hypot(y - rows // 2, x - columns // 2)
-    # Half the lags are the other half mirrored; those beyond 3/8 of the side overlap too little.
-    usable = (far >= _NEAREST_PX) & (np.abs(y - rows // 2) < 3 * rows // 8)
-    usable &= np.abs(x - columns // 2) < 3 * columns // 8
-    heights = np.where(usable, lags, -1.0).ravel()
+    top, left = rows // 2, columns // 2
+    reach_y, reach_x = 3 * rows // 8, 3 * columns // 8
+    half = lags[top : top + reach_y, left - reach_x : left + reach_x].copy()
+    y, x = np.ogrid[: half.shape[0], -reach_x:reach_x]
+    half[y**2 + x**2 < _NEAREST_PX**2] = -1.0
     best = 0.0
     ys, xs = np.mgrid[-6:7, -6:7]
     away = np.hypot(ys, xs)
     around = (away >= 3) & (away <= 6)
-    for at in np.argpartition(heights, -_CANDIDATES)[-_CANDIDATES:]:
-        row, column = divmod(int(at), columns)
-        patch = lags[row - 6 : row + 7, column - 6 : column + 7]
-        if patch.shape != (13, 13):
-            continue
-        # The origin's own side lobes are no rival of the peak.
-        distance = np.hypot(ys + row - rows // 2, xs + column - columns // 2)
-        rivals = patch[around & (distance >= 2)]
+    for at in np.argpartition(half.ravel(), -_CANDIDATES)[-_CANDIDATES:]:
+        row, column = divmod(int(at), half.shape[1])
+        row, column = row + top, column + left - reach_x
+        patch = lags[np.ix_((row + ys[:, 0]) % rows, (column + xs[0]) % columns)]
+        # The origin's own peak is no rival.
+        rivals = patch[around & (np.hypot(ys + row - top, xs + column - left) >= 2)]
         best = max(best, float(lags[row, column] - rivals.max()))
     return best

@@ -56,7 +56,7 @@ def _modulation(view: View) -> tuple[complex, float] | None:
     if sectors is None:
         return None
     end = _reach(_strength(sectors.energy, sectors.error), _SEEN)
-    if end == 0 or _twofold(view, 0.05, 0.15) > _EDGE_ANISOTROPY:
+    if end == 0 or (_twofold(view, 0.05, 0.15) or 0.0) > _EDGE_ANISOTROPY:
         return None
     outer = sectors.frequency[:end] >= sectors.frequency[end - 1] / 2
     total, weights, variance = 0j, 0.0, 0.0
@@ -127,20 +127,27 @@ def _cutoff(sectors: RingSectors, chosen: NDArray[np.intp]) -> float:
     return float(sectors.frequency[end - 1]) + step * (last - least) / (last - after)
 
 
-def _twofold(view: View, low: float, high: float) -> float:
+def _twofold(view: View, low: float, high: float) -> float | None:
     """Return the twofold modulation of the power between two frequencies in cycles a pixel.
 
     By the median over rings of each sector over its ring's mean: spots do not count, and Thon
-    rings that astigmatism shifts in and out average to nothing.
+    rings that astigmatism shifts in and out average to nothing. None where there are too few.
     """
     profile, _ = view.once(_profiles)
     ring = np.arange(len(profile)) / view.spectrum.box
     inside = (ring >= low) & (ring < high) & np.isfinite(profile).all(axis=1)
     if int(inside.sum()) < 8:
-        return float("nan")
+        return None
     relative = profile[inside] / profile[inside].mean(axis=1, keepdims=True)
     level = np.median(relative, axis=0)
     return float(abs((level * _TURN).sum()) / level.sum())
+
+
+def _told(value: float | None) -> Answer:
+    """Return the modulation, or that there is none."""
+    return (
+        Absent("the power spectrum is too small to compare directions") if value is None else value
+    )
 
 
 def _profiles(view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -151,13 +158,13 @@ def _profiles(view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 @feature(better="lower", source="twofold modulation of the radially whitened power spectrum")
 def spectrum_anisotropy_low(view: View) -> Answer:
     """Directional difference of the power from 0.05 to 0.15 cycles a pixel: edges, drift."""
-    return _twofold(view, 0.05, 0.15)
+    return _told(_twofold(view, 0.05, 0.15))
 
 
 @feature(better="lower", source="twofold modulation of the radially whitened power spectrum")
 def spectrum_anisotropy_high(view: View) -> Answer:
     """Directional difference of the power from 0.2 to 0.45 cycles a pixel: drift, resampling."""
-    return _twofold(view, 0.2, 0.45)
+    return _told(_twofold(view, 0.2, 0.45))
 
 
 @feature(better="lower", source="second peak of the autocorrelation of the whitened coarse image")

@@ -42,9 +42,16 @@ COHERENT_FRACTION = 0.85
 TEXTURE_STEP = 1.3
 GREY_STEP = 4.0
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
-OBJECT_RADIUS = 0.55
+OBJECT_RADIUS = 0.8
 
-EdgeKind = Literal["film", "bar", "line"]
+# Where the ice was torn away, the noise is white: its power is the same in two bands an octave apart,
+# to this difference of logarithms; what is left of the ice differs little from it at the finest
+# scale, and has less texture than carbon.
+WHITE_RANGE = 0.3
+SAME_FINE_NOISE = 0.35
+ICE_TEXTURE = 1.1
+
+EdgeKind = Literal["film", "bar", "void", "object", "line"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +59,11 @@ class FilmEdge:
     """One edge found, on the grid of cells.
 
     ``kind`` is ``film`` (one side is film), ``bar`` (one side is a straight dark bar along the
-    image's side) or ``line`` (only the edge itself shows, as at a meniscus). ``side`` is +1 where
-    the film lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is in
-    robust deviations of all arcs' scores; ``grey_step`` and ``texture_step`` are the differences
-    film − rest in robust deviations of the cells.
+    image's side), ``void`` (one side is bright and without ice), ``object`` (a round dark thing)
+    or ``line`` (only the edge itself shows, as at a meniscus). ``side`` is +1 where film, bar,
+    void or object lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is in robust deviations of all arcs'
+    scores; ``grey_step`` and ``texture_step`` are the differences of that side from the other in
+    robust deviations of the cells.
     """
 
     arc: Arc
@@ -103,7 +111,7 @@ def find_film_edges(coarse: _Float, half: _Float) -> tuple[FilmEdge, ...]:
     free = np.ones(grid, np.bool_)
     edges: list[FilmEdge] = []
     for _ in range(MOST_EDGES):
-        edge = _clearest(channels, free, grid)
+        edge = _clearest(channels, half, free)
         if edge is None:
             break
         edges.append(edge)
@@ -164,18 +172,18 @@ def _ridges(grey: _Float, free: _Bool) -> list[_Float]:
     """Return the second derivatives ``(yy, yx, xx)`` of the grey level, clipped."""
     from scipy import ndimage
 
-    bends = [
-        ndimage.gaussian_filter(grey, 1.0, order=order) for order in ((2, 0), (1, 1), (0, 2))
-    ]
+    bends = [ndimage.gaussian_filter(grey, 1.0, order=order) for order in ((2, 0), (1, 1), (0, 2))]
     scale = np.float32(_spread(np.concatenate([bends[0][free], bends[2][free]])))
     yy, yx, xx = (b / scale for b in bends)
     return _clipped((yy, yx, xx), np.sqrt(yy * yy + 2.0 * yx * yx + xx * xx), free)
 
 
-def _clearest(
-    channels: tuple[_Float, ...], free: _Bool, grid: tuple[int, int]
-) -> FilmEdge | None:
+_LESSER = ("line", "object")
+
+
+def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEdge | None:
     """Return the clearest edge among the free cells, or None where there is none."""
+    grid = (free.shape[0], free.shape[1])
     sums = arc_sums(grid)
     found: list[tuple[float, Arc]] = []
     for number in range(len(channels) + 1):
@@ -192,10 +200,11 @@ def _clearest(
         if scores[index] > CANDIDATE_SCORE * unit:
             score, arc = _refined(sums.parameters[index], parts, grid)
             found.append((score / unit, arc))
-    for score, arc in sorted(found, key=lambda pair: -pair[0]):
-        edge = _judged(arc, score, channels, free, grid) if score > STRONG_SCORE else None
-        if edge is not None:
-            return edge
+    found.sort(key=lambda pair: -pair[0])
+    edges = [_judged(arc, s, channels, half, free) for s, arc in found if s > STRONG_SCORE]
+    # The fringe of an edge can be clearer than the film behind it; the film matters more.
+    for edge in sorted((e for e in edges if e is not None), key=lambda e: e.kind in _LESSER):
+        return edge
     return None
 
 
@@ -254,9 +263,10 @@ _NEIGHBOURS = np.array(
 
 
 def _judged(
-    arc: Arc, score: float, channels: tuple[_Float, ...], free: _Bool, grid: tuple[int, int]
+    arc: Arc, score: float, channels: tuple[_Float, ...], half: _Float, free: _Bool
 ) -> FilmEdge | None:
     """Say what kind of edge an arc is, from what lies on its two sides; None for no edge."""
+    grid = (free.shape[0], free.shape[1])
     y, x = _centred(grid[0], grid[0])[:, None], _centred(grid[1], grid[1])[None, :]
     distance = arc.distance(y, x)
     stretch = _stretches(arc, y, x)
@@ -275,9 +285,12 @@ def _judged(
         # Film takes electrons away; where it hardly does, it still adds texture.
         side = -int(np.sign(grey)) if abs(grey) >= 1.0 else int(np.sign(texture))
         bent = arc.curvature * max(grid)
-        if side * bent < -1.0 / OBJECT_RADIUS:
-            return None
         kind: EdgeKind = "bar" if _along_side(arc, grid) and by_grey else "film"
+        if side * bent < -1.0 / OBJECT_RADIUS:
+            kind = "object"
+        far = np.abs(distance) > 3.0
+        if kind == "film" and _is_void(half, channels[1], distance * side, free & far):
+            kind, side = "void", -side
         return FilmEdge(
             arc=arc,
             kind=kind,
@@ -292,6 +305,36 @@ def _judged(
             arc=arc, kind="line", side=0, score=score, grey_step=0.0, texture_step=0.0, grid=grid
         )
     return None
+
+
+def _is_void(half: _Float, fine: _Float, distance: _Float, free: _Bool) -> bool:
+    """Say whether the edge with positive ``distance`` on its dark side is the rim of torn ice.
+
+    ``fine`` is the log variance of neighbouring pixels. Bands of half an octave's width around
+    wavelengths of about 8 and 16 coarse pixels are compared with it.
+    """
+    from scipy import ndimage
+
+    bright, dark = free & (distance < 0.0), free & (distance > 0.0)
+    if min(np.count_nonzero(bright), np.count_nonzero(dark)) < 60:
+        return False
+    if abs(float(np.median(fine[dark])) - float(np.median(fine[bright]))) > SAME_FINE_NOISE:
+        return False
+    smooth = [ndimage.gaussian_filter(half, s) for s in _BAND_SCALES]
+    bright_power, dark_power = [], []
+    for finer, coarser, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True):
+        power = cell_means(np.square(finer - coarser), (fine.shape[0], fine.shape[1]))
+        bright_power.append(float(np.log(np.median(power[bright]) / white)))
+        dark_power.append(float(np.log(np.median(power[dark]) / white)))
+    excess = max(abs(p - float(np.median(fine[dark])) + _WHITE_FINE) for p in dark_power)
+    return max(bright_power) - min(bright_power) < WHITE_RANGE and excess < ICE_TEXTURE
+
+
+# Variances that white noise of variance 1 in the coarse image leaves in the bands of the image at
+# half sampling between these smoothings, as medians over cells, and log variance at the finest.
+_BAND_SCALES = (0.7, 1.4, 2.8)
+_WHITE_POWER = (0.018176, 0.0037334)
+_WHITE_FINE = 0.10298
 
 
 def _between(channel: _Float, inner: _Bool, outer: _Bool) -> float:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.features.coarse_bands import coarse_bands, window_means
+from cryoverdict.features.averaged_power import typical_power
+from cryoverdict.features.coarse_bands import coarse_bands, window_means, without_border
 from cryoverdict.features.feature import Absent, Answer, feature
 from cryoverdict.features.view import View
 
@@ -44,10 +45,13 @@ def _resolution_per_a(view: View) -> NDArray[np.float32]:
 
 
 def _cells(view: View, band: tuple[float, float]) -> NDArray[np.float32]:
-    """Return the power of the cells between two resolutions in Å, below Nyquist."""
+    """Return the power of the cells between two resolutions in Å, below Nyquist, off the axes."""
     per_a = view.once(_resolution_per_a)
     nyquist_per_a = 0.5 / (view.optics.pixel_size_a or np.nan)
     inside = (per_a >= 1 / band[0]) & (per_a <= min(1 / band[1], nyquist_per_a))
+    # Detectors write lines into the axes of the spectrum, which are no ice.
+    inside[:2] = inside[-1] = False
+    inside[:, :2] = False
     return view.spectrum.power[inside]
 
 
@@ -67,10 +71,8 @@ def _expected(
         before, behind = (before[0] * before[0] / middle, middle), (middle, before[1])
     points = []
     for coarse_a, fine_a in (before, behind):
-        cells = _cells(view, (coarse_a, fine_a))
-        if not cells.size:
-            return float("nan")
-        points.append(((1 / coarse_a + 1 / max(fine_a, nyquist_a)) / 2, np.log(np.median(cells))))
+        level = typical_power(_cells(view, (coarse_a, fine_a)), view.spectrum.samples)
+        points.append(((1 / coarse_a + 1 / max(fine_a, nyquist_a)) / 2, np.log(level)))
     (x0, y0), (x1, y1) = points
     return float(np.exp(y0 + (1 / at_a - x0) * (y1 - y0) / (x1 - x0)))
 
@@ -96,8 +98,8 @@ def ice_spot_excess(view: View) -> Answer:
     if cells.size < 64:
         return Absent("the ice band holds too few cells of the power spectrum")
     strongest = np.partition(cells, -6)[-6:]
-    median = float(np.median(cells))
-    return float((strongest.mean() / median - 1.0) * np.sqrt(view.spectrum.samples))
+    level = typical_power(cells, view.spectrum.samples)
+    return float((strongest.mean() / level - 1.0) * np.sqrt(view.spectrum.samples))
 
 
 @feature(better="neither", source="hexagonal (100) at 3.90 Å against the common line at 3.67 Å")
@@ -108,7 +110,8 @@ def ice_hexagonal_ratio(view: View) -> Answer:
     hexagonal, cubic = _cells(view, _HEXAGONAL), _cells(view, _CUBIC)
     if not (hexagonal.size and cubic.size):
         return Absent("the power spectrum is too small to tell 3.90 from 3.67 Å")
-    return float(hexagonal.mean(dtype=np.float64) / cubic.mean(dtype=np.float64))
+    slope = _expected(view, 3.67, _BESIDE) / _expected(view, 3.90, _BESIDE)
+    return float(hexagonal.mean(dtype=np.float64) / cubic.mean(dtype=np.float64) * slope)
 
 
 @feature(
@@ -119,13 +122,14 @@ def water_ring_ratio(view: View) -> Answer:
     """Median power of the broad ring of vitreous ice near 3.7 Å over the bands around it."""
     if absent := _unresolved(view, _WATER[1]):
         return absent
-    return float(np.median(_cells(view, _WATER))) / _expected(view, 3.73, _BESIDE_WATER)
+    level = typical_power(_cells(view, _WATER), view.spectrum.samples)
+    return level / _expected(view, 3.73, _BESIDE_WATER)
 
 
 def _octave(view: View, sigma: float) -> NDArray[np.float64]:
     """Return the local variance of the band between ``sigma`` and twice that, 8 × 8 windows."""
     band = view.once(coarse_bands).passed(sigma, 2 * sigma)
-    return window_means(np.square(band), 8).astype(np.float64).ravel()
+    return window_means(np.square(without_border(band)), 8).astype(np.float64).ravel()
 
 
 @feature(
@@ -149,19 +153,19 @@ def crystalline_texture_coherence(view: View) -> Answer:
     """How far edges of a 100th of the field run parallel within patches: 0 not, 1 all."""
     bands = view.once(coarse_bands)
     band = bands.passed(6.0, 24.0)
-    dy, dx = np.gradient(band)
+    dy, dx = (np.asarray(g, np.float32) for g in np.gradient(band))
     yy, xx = bands.smoothed(dy * dy, 15.0), bands.smoothed(dx * dx, 15.0)
     xy = bands.smoothed(dx * dy, 15.0)
     energy = xx + yy
     coherence = np.hypot(xx - yy, 2 * xy) / np.maximum(energy, 1e-6 * energy.mean())
-    return float(np.median(coherence))
+    return float(np.median(without_border(coherence)))
 
 
 @feature(better="lower", source="spread of log band variance over 16 × 16 windows")
 def crystalline_texture_patchiness(view: View) -> Answer:
     """Unevenness between patches of the contrast at a 100th of the field."""
     band = view.once(coarse_bands).passed(4.0, 8.0)
-    variance = window_means(np.square(band), 16).astype(np.float64).ravel()
+    variance = window_means(np.square(without_border(band)), 16).astype(np.float64).ravel()
     low, high = np.percentile(np.log(np.maximum(variance, 1e-9 * variance.mean())), [16, 84])
     return float(high - low) / 2
 
@@ -172,7 +176,7 @@ def crystalline_texture_patchiness(view: View) -> Answer:
 def crystalline_texture_edges(view: View) -> Answer:
     """Steepest 2 % of the gradients at a 128th of the field over their median: 2.4 in noise."""
     dy, dx = np.gradient(view.once(coarse_bands).passed(4.0))
-    steepness = np.hypot(dy, dx)
+    steepness = without_border(np.hypot(dy, dx))
     low, high = np.percentile(steepness, [50, 98])
     return float(high / max(low, 1e-12))
 

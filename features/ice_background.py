@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.features.cell_grid import cell_means
+
 _Float = NDArray[np.float32]
 _Double = NDArray[np.float64]
 
@@ -23,7 +25,8 @@ def smooth_background(image: _Float, free: NDArray[np.bool_]) -> _Float:
     shape = (image.shape[0], image.shape[1])
     step = max(shape) / BLOCKS
     rows, columns = (max(3, round(n / step)) for n in shape)
-    medians = _block_medians(image, free, (rows, columns))
+    small, known = _halved(image, free)
+    medians = _block_medians(small, known, (rows, columns))
     terms = _quadratic(_places(rows), _places(columns)).reshape(-1, 6)
     known = np.isfinite(medians)
     if np.count_nonzero(known) < 12:
@@ -32,6 +35,12 @@ def smooth_background(image: _Float, free: NDArray[np.bool_]) -> _Float:
     coefficients = _robust_fit(terms[known], medians[known])
     surface = _quadratic(_places(shape[0]), _places(shape[1])) @ coefficients
     return np.asarray(surface, np.float32)
+
+
+def _halved(image: _Float, free: NDArray[np.bool_]) -> tuple[_Float, NDArray[np.bool_]]:
+    """Return the image at half the sampling, and which of its pixels are wholly free."""
+    shape = (-(-image.shape[0] // 2), -(-image.shape[1] // 2))
+    return cell_means(image, shape), cell_means(free.astype(np.float32), shape) > 0.99
 
 
 def _places(count: int) -> _Double:
@@ -47,9 +56,7 @@ def _quadratic(y: _Double, x: _Double) -> _Double:
     return np.stack(parts, axis=-1)
 
 
-def _block_medians(
-    image: _Float, free: NDArray[np.bool_], blocks: tuple[int, int]
-) -> _Double:
+def _block_medians(image: _Float, free: NDArray[np.bool_], blocks: tuple[int, int]) -> _Double:
     """Return the median of the free pixels of each block, NaN where there are few."""
     row = ((np.arange(image.shape[0]) + 0.5) * blocks[0] / image.shape[0]).astype(np.intp)
     column = ((np.arange(image.shape[1]) + 0.5) * blocks[1] / image.shape[1]).astype(np.intp)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 # half width around them, and in the whole low-frequency block that makes the coarse image.
 _STRIP = 32
 _BLOCK = 256
-_BORDER_PARTS = 64
+_BORDER_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,26 @@ class BorderJumps:
 def border_jumps(pixels: NDArray[np.float32]) -> BorderJumps:
     """Return the transformed differences between opposite borders of ``pixels`` ``(y, x)``.
 
-    A border is the mean over a 64th of the side: a single row of a micrograph is mostly noise,
-    which the smooth part would spread over the low frequencies.
+    A border is extrapolated from the means over two strips of a 16th of the side: a single row of a
+    micrograph is mostly noise, which the smooth part would spread over the low frequencies.
     """
-    height, width = pixels.shape
-    deep, wide = max(1, height // _BORDER_PARTS), max(1, width // _BORDER_PARTS)
-    low = pixels[-deep:].mean(axis=0, dtype=np.float64) - pixels[:deep].mean(axis=0)
-    right = pixels[:, -wide:].mean(axis=1, dtype=np.float64) - pixels[:, :wide].mean(axis=1)
-    return BorderJumps(shape=(height, width), rows=np.fft.fft(low), columns=np.fft.fft(right))
+    rows, columns = _border_jump(pixels), _border_jump(pixels.T)
+    return BorderJumps(
+        shape=(pixels.shape[0], pixels.shape[1]), rows=np.fft.fft(rows), columns=np.fft.fft(columns)
+    )
+
+
+def _border_jump(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the difference between the last and the first row, without the noise of one row."""
+    deep = max(1, pixels.shape[0] // _BORDER_PARTS)
+
+    def border(outer: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[np.float64]:
+        near = outer.mean(axis=0, dtype=np.float64)
+        return np.asarray(1.5 * near - 0.5 * inner.mean(axis=0, dtype=np.float64))
+
+    first = border(pixels[:deep], pixels[deep : 2 * deep])
+    last = border(pixels[-deep:], pixels[-2 * deep : -deep])
+    return np.asarray(last - first)
 
 
 def _smooth_transform(

@@ -52,10 +52,9 @@ def prepare(micrograph: Micrograph, image: Image, optics: Optics) -> View:
 
     raw = image.pixels
     _check(micrograph, raw)
-    median, deviation = _robust_scale(raw)
-    if not (np.isfinite(median) and np.isfinite(deviation)):
-        msg = f"{micrograph.subject}: holds NaN or Inf; every pixel must be finite"
-        raise InputError(msg)
+    median, deviation, spread = _robust_scale(raw)
+    if deviation <= 0.0:  # the sample may have missed what varies
+        deviation = float(raw.std(dtype=np.float64))
     if deviation <= 0.0:
         msg = f"{micrograph.subject}: all pixels have the same value; an image must vary"
         raise InputError(msg)
@@ -66,11 +65,9 @@ def prepare(micrograph: Micrograph, image: Image, optics: Optics) -> View:
     dead_rows, dead_columns = _dead_lines(pixels)
     _bridge(pixels, dead_rows, axis=0)
     _bridge(pixels, dead_columns, axis=1)
-    hot = _replace_hot(pixels)
+    # Where most pixels are equal, as in very sparse counts, each count would look like a fault.
+    hot = _replace_hot(pixels) if spread > 0.0 else 0
     mean = float(pixels.mean())
-    if not np.isfinite(mean):
-        msg = f"{micrograph.subject}: holds NaN or Inf; every pixel must be finite"
-        raise InputError(msg)
 
     transform = fft.rfft2(pixels)
     transform[0, 0] = 0.0
@@ -92,7 +89,7 @@ def prepare(micrograph: Micrograph, image: Image, optics: Optics) -> View:
         np.negative(pixels, out=pixels)
         if coarse is not pixels:
             np.negative(coarse, out=coarse)
-    saturated = _saturated_fraction(pixels, median, deviation, inverted, image.saturation_level)
+    saturated = _saturated_fraction(pixels, image, median, deviation, inverted)
     for array in (pixels, coarse, spectrum.power):
         array.flags.writeable = False
 
@@ -132,6 +129,10 @@ def _check(micrograph: Micrograph, raw: _Float) -> None:
             f"of at least {SMALLEST_SIDE_PX} pixels a side"
         )
         raise InputError(msg)
+    # Both pass NaN on, and are quicker than looking at each pixel.
+    if not (np.isfinite(raw.max()) and np.isfinite(raw.min())):
+        msg = f"{micrograph.subject}: holds NaN or Inf; every pixel must be finite"
+        raise InputError(msg)
 
 
 def _symmetric_sample(length: int, count: int = 256) -> NDArray[np.intp]:
@@ -141,8 +142,8 @@ def _symmetric_sample(length: int, count: int = 256) -> NDArray[np.intp]:
     return np.unique(np.concatenate((forward, length - 1 - forward)))
 
 
-def _robust_scale(raw: _Float) -> tuple[float, float]:
-    """Return the median and the robust deviation of the grey values.
+def _robust_scale(raw: _Float) -> tuple[float, float, float]:
+    """Return the median, the robust deviation and the median absolute deviation of grey values.
 
     From a sample of up to 10⁶ pixels that rotations by 90° map onto itself. The deviation is that
     of the values within 4 normalised median absolute deviations, so that it is as stable as a
@@ -156,22 +157,38 @@ def _robust_scale(raw: _Float) -> tuple[float, float]:
     if width > 0.0:
         # Clipping, unlike cutting, is continuous in each pixel.
         np.clip(values, -4.0 * width, 4.0 * width, out=values)
-    return median, float(values.std())
+    return median, float(values.std()), width
 
 
 def _dead_lines(pixels: _Float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the indices of the rows and of the columns whose pixels are all equal."""
+    """Return the indices of the rows and of the columns that are stuck at one value.
 
-    def constant(lines: _Float) -> NDArray[np.intp]:
-        probe = lines[:, _symmetric_sample(lines.shape[1], 16)]
-        likely = np.flatnonzero((probe == probe[:, :1]).all(axis=1))
-        return (
-            likely[[bool((lines[i] == lines[i, 0]).all()) for i in likely]]
-            if (len(likely))
-            else likely
-        )
+    A line is stuck where most of its pixels are equal (other stuck lines cross it) and a common
+    line of the image has far fewer equal pixels, as even sparse counts do.
+    """
 
-    return constant(pixels), constant(pixels.T)
+    def stuck(lines: _Float) -> NDArray[np.intp]:
+        probe = np.ascontiguousarray(lines[:, _symmetric_sample(lines.shape[1], 24)])
+        equal = (probe == _middle(probe)[:, None]).mean(axis=1)
+        common = float(np.median(equal))
+        likely = np.flatnonzero(equal > max(0.6, (1.0 + common) / 2))
+        if not len(likely):
+            return likely
+        whole = np.stack([_equal_share(lines[i]) for i in likely])
+        return likely[whole > max(0.6, (1.0 + common) / 2)]
+
+    return stuck(pixels), stuck(pixels.T)
+
+
+def _middle(values: _Float) -> _Float:
+    """Return a value near the median that occurs, along the last axis."""
+    half = values.shape[-1] // 2
+    return np.asarray(np.partition(values, half, axis=-1)[..., half], np.float32)
+
+
+def _equal_share(line: _Float) -> float:
+    """Return the fraction of a line's pixels that equal its median."""
+    return float((line == _middle(line)).mean())
 
 
 def _runs(lines: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
@@ -193,15 +210,16 @@ def _bridge(pixels: _Float, lines: NDArray[np.intp], *, axis: int) -> None:
 def _replace_hot(pixels: _Float) -> int:
     """Replace isolated outliers by the median of their 5 × 5 surroundings; return how many.
 
-    A dark bar or a bright hole has outliers too, but their neighbours are like them.
+    A dark bar or a bright hole has outliers too, but at least eight of the 24 neighbours of each
+    are like it, in a corner, and the pixels of a line one pixel wide have four.
     """
     if pixels.max() < HOT_DEVIATIONS and pixels.min() > -HOT_DEVIATIONS:
         return 0
     found = np.flatnonzero((pixels > HOT_DEVIATIONS) | (pixels < -HOT_DEVIATIONS))
     rows, columns = np.divmod(found, pixels.shape[1])
+    levels, alone = [], []
     offsets = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != (0, 0)]
-    values = []
-    for start in range(0, len(found), 1 << 17):
+    for start in range(0, len(found), 1 << 17):  # a grid bar has millions: bound the memory
         y, x = rows[start : start + (1 << 17)], columns[start : start + (1 << 17)]
         around = np.stack(
             [
@@ -209,12 +227,17 @@ def _replace_hot(pixels: _Float) -> int:
                 for dy, dx in offsets
             ]
         )
-        values.append(np.median(around, axis=0).astype(np.float32))
-    level = np.concatenate(values)
-    with np.errstate(invalid="ignore", over="ignore"):
-        alone = ~(np.abs(pixels[rows, columns] - level) <= HOT_DEVIATIONS)
-    pixels[rows[alone], columns[alone]] = level[alone]
-    return int(alone.sum())
+        level = np.median(around, axis=0).astype(np.float32)
+        with np.errstate(invalid="ignore", over="ignore"):
+            excess = pixels[y, x] - level
+            alike = (np.abs(around - pixels[y, x]) < np.abs(excess) / 2).sum(axis=0)
+            # In strongly textured parts, as dark film in a bright field, much is an outlier.
+            local = _MAD_TO_DEVIATION * np.median(np.abs(around - level), axis=0)
+            alone.append((np.abs(excess) > HOT_DEVIATIONS * np.maximum(local, 1)) & (alike <= 5))
+        levels.append(level)
+    hot = np.concatenate(alone)
+    pixels[rows[hot], columns[hot]] = np.concatenate(levels)[hot]
+    return int(hot.sum())
 
 
 def _reflected(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
@@ -224,19 +247,25 @@ def _reflected(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
 
 
 def _saturated_fraction(
-    pixels: _Float, median: float, deviation: float, inverted: bool, level: float | None
+    pixels: _Float, image: Image, median: float, deviation: float, inverted: bool
 ) -> float:
     """Return the fraction of pixels that share the brightest grey value.
 
-    Where the stored number type has a highest value that the image does not reach, it is 0.
+    In a picture, which may have been stretched too far at either end, also the darkest; in counts
+    that would be an honest 0. Where the stored type has a highest value that the image does not
+    reach, nothing is saturated.
     """
-    brightest = pixels.max()
-    if level is not None and not inverted:
-        reached = median + deviation * float(brightest)
-        if reached < level - 1e-3 * max(1.0, abs(level)):
-            return 0.0
-    ties = int(np.count_nonzero(pixels == brightest))
-    return ties / pixels.size if ties > 1 else 0.0
+    bright, dark = pixels.max(), pixels.min()
+    ties = {"bright": int(np.count_nonzero(pixels == bright)), "dark": 0}
+    if not image.has_counts:
+        ties["dark"] = int(np.count_nonzero(pixels == dark))
+    level = image.saturation_level
+    if level is not None:
+        highest = median + deviation * float(-dark if inverted else bright)
+        if highest < level - 1e-3 * max(1.0, abs(level)):
+            ties["dark" if inverted else "bright"] = 0
+    most = max(ties.values())
+    return most / pixels.size if most > 1 else 0.0
 
 
 def _coarse_shape(shape: tuple[int, int]) -> tuple[int, int]:

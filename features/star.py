@@ -1,14 +1,15 @@
 """Reading and writing STAR files with every value kept as it was written.
 
-The starfile package is not used for it: it turns the file name ``o'neil.mrc`` into ``o"neil.mrc``,
-stops at ``grid#2.mrc``, reads a file that is not UTF-8 as an empty one, retypes values (``0012``,
-``-0`` and ``4.180408e-04`` come back as 12, 0 and 0.000418), names no line in its errors and writes
-a time stamp. All but the time stamp matter where a list must come back with its columns unchanged.
+The starfile package (0.5.13) is not used for it, as a list has to come back unchanged: it turns the
+file name ``o'neil.mrc`` into ``o"neil.mrc``, stops at ``grid#2.mrc`` and at ``data_1/a.mrc``, reads
+a file that is not UTF-8 as an empty one, retypes values (``0012``, ``-0`` and ``4.180408e-04`` come
+back as 12, 0 and 0.000418), names no line in its errors and writes the time.
 """
 
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -59,6 +60,9 @@ def read_star(path: Path) -> dict[str, StarTable]:
     twice, and a file that is no STAR file.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            msg = f"{path}: not a regular file; accepted is a STAR file"
+            raise InputError(msg)
         text = path.read_bytes().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -42,5 +42,7 @@ def _outline(counts: tuple[int, ...], reach: int) -> str:
         if n:
             length = direction * max(LEAST, abs(reach) * n / peak)
             foot = MIDDLE + direction * 0.5
-            bars.append(f"M{k * step + 0.5:.4g} {foot:g}v{length:.3g}h{step - 1:.3g}v{-length:.3g}z")
+            bars.append(
+                f"M{k * step + 0.5:.4g} {foot:g}v{length:.3g}h{step - 1:.3g}v{-length:.3g}z"
+            )
     return "".join(bars)

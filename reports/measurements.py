@@ -70,8 +70,9 @@ def measurements_of(
     made = []
     for place, name in enumerate(table.features):
         spread = distribution_of(values[:, place], kept)
-        feature, why = told.get(name), reasons.get(name, Counter())
-        absent, given = why.total(), givens[name]
+        feature, given = told.get(name), givens[name]
+        found = reasons.get(name, Counter())
+        absent = found.total()
         made.append(
             Measurement(
                 place=place,
@@ -83,7 +84,7 @@ def measurements_of(
                 measured=len(table.subjects) - absent - given,
                 given=given,
                 absent=absent,
-                reason=min(why, key=lambda text: (-why[text], text)) if why else "",
+                reason=min(found.items(), key=lambda pair: (-pair[1], pair[0]))[0] if found else "",
                 spread=spread,
                 figure=None if spread is None else histogram_of(spread),
             )

@@ -66,9 +66,10 @@ def write_micrograph_page(
     subject, and nothing of its answer stays in memory. ``ledger`` is the object of
     ``ledger.json``: what could not be read is listed with its error. ``rules`` are dicts with
     ``id``, ``title``, ``effect`` (a sentence), ``fired``, ``could_not_say`` and ``fired_alone``
-    (counts), optionally ``because``. ``area_kinds`` names the codes of the area maps.
-    ``key_features`` are the measurements shown first; where it is empty they are those in which
-    kept and rejected differ most. ``notes`` are sentences about the whole data set.
+    (counts; the last of subjects against which no other rule spoke), optionally ``because``.
+    ``area_kinds`` names the codes of the area maps. ``key_features`` are the measurements shown
+    first; where it is empty they are those in which kept and rejected differ most. ``notes`` are
+    sentences about the whole data set.
 
     Returns the path of ``index.html``. Raises `ReportError` where what is given does not fit
     together, or where ``folder`` holds something that is no report.

@@ -10,7 +10,7 @@ from typing import Any
 from cryoverdict.engine.decision import Decision
 from cryoverdict.engine.judge import Judge
 from cryoverdict.engine.judging import Measurements, ledger_of
-from cryoverdict.features.area_map import KINDS
+from cryoverdict.features.area_map import AreaKind
 from cryoverdict.reports.micrograph_page import write_micrograph_page
 from cryoverdict.reports.pictures import PagePictures
 from cryoverdict.rules.effect import describe_effect
@@ -35,7 +35,7 @@ def report_micrographs(
         pictures=pictures,
         ledger=ledger_of(decisions, measured.errors).to_dict(),
         rules=rule_effects(judge, decisions),
-        area_kinds=KINDS,
+        area_kinds=tuple(kind.name.lower() for kind in AreaKind),
         title="Micrographs: which to keep, and why",
         notes=(*measured.micrographs.notes, *model_notes(judge)),
     )

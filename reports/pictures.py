@@ -21,7 +21,7 @@ AREA_COLOURS = ("#56b4e9", "#e8743b", "#f0e442", "#cc79a7", "#2fbf8f", "#b9a2f2"
 AREA_OPACITY = 120
 AREA_SIDE_PX = 256
 JPEG_QUALITY = 75
-CURVES = ("power", "background", "fit")
+CURVES = ("power", "background", "fit", "agreement")
 PROFILE_PREFIX = "profile_"
 PROFILE_DIGITS = 5
 
@@ -32,9 +32,10 @@ class PagePictures:
 
     ``thumbnail`` ``(h, w)`` uint8, at most 256 pixels a side; ``spectrum`` ``(n, n)`` uint8, the
     centred logarithm of the power; ``profile`` one-dimensional curves of one length:
-    ``frequency_per_a`` (1/Å) or ``frequency_per_px`` (cycles a pixel), ``power``, ``background``
-    and ``fit`` (CTF² with the envelope or without; the page scales it); ``ctf`` the CTF in words;
-    ``area`` ``(h, w)`` uint8, 0 where the micrograph is usable and else the code of a kind.
+    ``frequency_per_a`` (1/Å) or ``frequency_per_px`` (cycles a pixel), ``power``, ``background``,
+    ``fit`` (CTF²) and ``agreement`` (local correlation of rings and fit, −1 to 1); ``ctf`` the CTF
+    in words; ``area`` ``(h, w)`` uint8, 0 where the micrograph is usable and else the code of a
+    kind.
     """
 
     thumbnail: NDArray[np.uint8] | None = None
@@ -145,11 +146,12 @@ def _overlay_png(codes: NDArray[np.uint8]) -> str:
     """Return codes as a PNG in base64: clear at 0, the colour of its kind elsewhere."""
     from PIL import Image
 
-    colours = [AREA_COLOURS[(code - 1) % len(AREA_COLOURS)] for code in range(1, int(codes.max()) + 1)]
+    kinds = int(codes.max())
+    colours = [AREA_COLOURS[kind % len(AREA_COLOURS)] for kind in range(kinds)]
     palette = b"\0\0\0" + b"".join(bytes.fromhex(colour[1:]) for colour in colours)
     image = Image.fromarray(codes)
     image.putpalette(palette)
     file = io.BytesIO()
-    clear = bytes([0]) + bytes([AREA_OPACITY]) * len(colours)
+    clear = bytes([0]) + bytes([AREA_OPACITY]) * kinds
     image.save(file, format="PNG", transparency=clear, optimize=True)
     return base64.b64encode(file.getvalue()).decode("ascii")

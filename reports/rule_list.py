@@ -14,8 +14,8 @@ from cryoverdict.reports.rows import Row
 class RuleLine:
     """One rule as a page lists it.
 
-    ``fired``, ``could_not_say`` and ``fired_alone`` count subjects; ``fired_alone`` are those that
-    no other rule spoke of, the rule's marginal effect. ``None`` is a count nobody gave.
+    ``fired``, ``could_not_say`` and ``fired_alone`` count subjects; ``fired_alone`` are those
+    against which no other rule spoke, the rule's marginal effect. ``None`` is a count nobody gave.
     """
 
     place: int
@@ -36,11 +36,8 @@ def rule_lines(rules: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> tuple
     """Return the rules given, and after them those that fired though nobody described them."""
     given = {rule["id"]: rule for rule in rules}
     spoke = Counter(name for row in rows for name in row.fired)
-    alone = Counter(row.fired[0] for row in rows if len(row.fired) == 1)
     unknown = {
-        name: {"id": name, "fired": spoke[name], "fired_alone": alone[name]}
-        for name in sorted(spoke)
-        if name not in given
+        name: {"id": name, "fired": spoke[name]} for name in sorted(spoke) if name not in given
     }
     return tuple(
         RuleLine(

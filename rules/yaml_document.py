@@ -14,6 +14,7 @@ from cryoverdict.rules.rule_error import Fault
 
 Key = tuple[str | int, ...]
 LARGEST = 1_000_000
+DEEPEST = 20
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -163,6 +164,9 @@ def read_yaml(path: Path, faults: list[Fault]) -> YamlDocument | None:
             msg = f"{len(source)} characters; accepted is a rule file of at most {LARGEST}"
             faults.append(Fault(file=file, message=msg))
             return None
+        if deep := _too_deep(file, source):
+            faults.append(deep)
+            return None
         root = yaml.compose(source, Loader=_LOADER)
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         msg = f"cannot be read ({error}); accepted is YAML in UTF-8"
@@ -181,6 +185,21 @@ def read_yaml(path: Path, faults: list[Fault]) -> YamlDocument | None:
     if len(faults) > before or not isinstance(data, dict):
         return None
     return YamlDocument(file=file, source=source, data=data, keys=builder.keys, nodes=builder.nodes)
+
+
+def _too_deep(file: str, source: str) -> Fault | None:
+    """Return the fault of a file that nests deeper than any rule, which could exhaust the stack."""
+    depth = 0
+    for event in yaml.parse(source, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            msg = f"nested too deeply; accepted are {DEEPEST} levels"
+            return Fault(file=file, line=line, column=1, message=msg)
+    return None
 
 
 def _syntax_fault(file: str, error: yaml.YAMLError) -> Fault:

@@ -86,7 +86,7 @@ def command(
     defects = Counter(d.name for x in decisions for d in x.defects)
     say(
         {
-            **ledger.bins,
+            **{str(name): n for name, n in ledger.bins.items()},
             "review": sum(d.review for d in decisions),
             "defects": ", ".join(f"{name} {n}" for name, n in defects.most_common()) or "none",
             "measured_before": measured.count("stored"),

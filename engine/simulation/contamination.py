@@ -19,6 +19,8 @@ from cryoverdict.engine.simulation.scene import Scene
 
 # Painters stop after so many bodies, whatever area was asked for.
 MOST_BODIES = 400
+# Pixels that all pieces of the aggregates of one picture may touch together: bounds the time.
+MOST_STAMPED_PX = 60_000_000
 
 
 def _anywhere(rng: np.random.Generator, scene: Scene) -> tuple[float, float]:
@@ -43,7 +45,9 @@ def scatter_ice_flakes(
         if scene.fraction("contamination") >= area:
             return
         r = scene.grid.px(float(np.clip(rng.lognormal(math.log(radius_a), 0.4), 60.0, 1600.0)))
-        outline = random_outline(rng, r, roundness=float(np.clip(rng.normal(roundness, 0.15), 0, 1)))
+        outline = random_outline(
+            rng, r, roundness=float(np.clip(rng.normal(roundness, 0.15), 0, 1))
+        )
         height = float(np.clip(rng.lognormal(math.log(200.0), 0.5), 40.0, 900.0))
         made = lay_body(
             scene,
@@ -59,9 +63,7 @@ def scatter_ice_flakes(
             scene.mark("contamination", made[1], made[0])
 
 
-def pile_ice_balls(
-    scene: Scene, rng: np.random.Generator, area: float, *, radius_a: float
-) -> None:
+def pile_ice_balls(scene: Scene, rng: np.random.Generator, area: float, *, radius_a: float) -> None:
     """Grow chains and heaps of round crystallites, see-through where thin, to cover ``area``."""
     path = ice_free_path_a(scene.voltage_kv)
     place = _anywhere(rng, scene)
@@ -102,7 +104,10 @@ def drop_ice_ball(scene: Scene, rng: np.random.Generator, area: float) -> None:
     # Half of it may lie outside the picture.
     radius = math.sqrt(area * total / math.pi) * 1.15
     outline = random_outline(
-        rng, radius, roundness=float(rng.uniform(0.8, 0.97)), facets=int(rng.choice([0, 0, 6, 7, 8]))
+        rng,
+        radius,
+        roundness=float(rng.uniform(0.8, 0.97)),
+        facets=int(rng.choice([0, 0, 0, 0, 6, 7])),
     )
     place = _anywhere(rng, scene)
     height = 2.0 * radius * scene.grid.pixel_size_a * float(rng.uniform(0.5, 1.0))
@@ -134,8 +139,12 @@ def _bend_contours(
     x = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(place[1])
     for _ in range(int(rng.integers(1, 5))):
         a = rng.uniform(0.0, math.pi)
-        u = (np.float32(math.cos(a)) * x + np.float32(math.sin(a)) * y) / np.float32(outline.radius_px)
-        v = (np.float32(math.cos(a)) * y - np.float32(math.sin(a)) * x) / np.float32(outline.radius_px)
+        u = (np.float32(math.cos(a)) * x + np.float32(math.sin(a)) * y) / np.float32(
+            outline.radius_px
+        )
+        v = (np.float32(math.cos(a)) * y - np.float32(math.sin(a)) * x) / np.float32(
+            outline.radius_px
+        )
         bent = u + np.float32(rng.normal(0.0, 0.25)) * v * v - np.float32(rng.uniform(-0.8, 0.8))
         width = np.float32(rng.uniform(0.04, 0.2))
         scene.loss[window] += (
@@ -152,12 +161,16 @@ def grow_aggregates(
     wanted = area * g.out_ny * g.out_nx
     place = _anywhere(rng, scene)
     sigma = np.float32(scene.sigma)
+    left = MOST_STAMPED_PX
     for clump in range(60):
         if scene.fraction("contamination") >= area or clump * each > 40 * wanted:
             return
         size = float(np.clip(rng.lognormal(math.log(spread_a), 0.6), 80.0, 6000.0))
-        radius = g.px(size)
+        missing = max(0.02, area - scene.fraction("contamination"))
+        radius = min(g.px(size), math.sqrt(1.2 * missing * g.out_ny * g.out_nx / math.pi))
         members = int(np.clip(2.2 * math.pi * radius**2 / each * rng.uniform(0.4, 1.4), 3, 1500))
+        members = min(members, left // bank.box**2 + 3)
+        left = max(0, left - members * bank.box**2)
         outline = random_outline(rng, radius, roundness=float(rng.uniform(0.0, 0.6)))
         made = scene.window(place[0], place[1], outline.reach)
         if made is not None:
@@ -198,9 +211,7 @@ def stamp(
     return float(cy), float(cx)
 
 
-def blow_vesicles(
-    scene: Scene, rng: np.random.Generator, area: float, *, radius_a: float
-) -> None:
+def blow_vesicles(scene: Scene, rng: np.random.Generator, area: float, *, radius_a: float) -> None:
     """Add spherical membrane vesicles, each a projected bilayer of two dark lines."""
     for _ in range(MOST_BODIES):
         if scene.fraction("contamination") >= area:
@@ -216,9 +227,9 @@ def blow_vesicles(
         for layer in range(layers):
             shell = _bilayer_projection(r_a * (1.0 - 0.35 * layer))
             at = rho * np.float32(r_a)
-            scene.phase[window] += np.interp(at, shell[0], shell[1]).astype(np.float32) * np.float32(
-                scene.sigma
-            )
+            scene.phase[window] += np.interp(at, shell[0], shell[1]).astype(
+                np.float32
+            ) * np.float32(scene.sigma)
         scene.mark("contamination", rho < 1.0 + 30.0 / r_a, window)
 
 
@@ -291,7 +302,10 @@ def spin_threads(
     for _ in range(count):
         y, x = _anywhere(rng, scene)
         length = scene.grid.px(float(rng.uniform(300.0, 2500.0)))
-        heading, width = rng.uniform(0.0, 2.0 * math.pi), max(1.0, scene.grid.px(rng.uniform(8, 25)))
+        heading, width = (
+            rng.uniform(0.0, 2.0 * math.pi),
+            max(1.0, scene.grid.px(rng.uniform(8, 25))),
+        )
         steps = int(length / width) + 1
         turn = rng.normal(0.0, 0.02)
         for _ in range(steps):

@@ -76,7 +76,9 @@ def _grains(
         depth = contrast * float(min(2.5, rng.lognormal(-1.1, 0.9)))
         angle, stretch = rng.uniform(0.0, math.pi), float(rng.lognormal(0.0, 0.3))
         c, s = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-        stripe = 2.0 * math.pi / (size * float(rng.uniform(0.35, 0.8))) if rng.random() < 0.15 else 0.0
+        stripe = (
+            2.0 * math.pi / (size * float(rng.uniform(0.35, 0.8))) if rng.random() < 0.15 else 0.0
+        )
         away = float(rng.uniform(0.0, 2.0 * math.pi))
         ghosts = int(rng.integers(0, 3))
         places = [(0.0, 1.0)] + [(math.pi * g + away, -0.7 / max(1, ghosts)) for g in range(ghosts)]
@@ -86,8 +88,12 @@ def _grains(
             window = scene.window(gy, gx, 2.2 * size)
             if window is None:
                 continue
-            dy = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(gy)
-            dx = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(gx)
+            dy = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(
+                gy
+            )
+            dx = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(
+                gx
+            )
             u, v = (c * dx + s * dy) / np.float32(stretch), c * dy - s * dx
             patch = np.exp(-(((u * u + v * v) / np.float32(size**2)) ** 1.5))
             if stripe > 0.0:

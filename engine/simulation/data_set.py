@@ -43,6 +43,10 @@ USUAL_MIX: tuple[tuple[str, float], ...] = (
 )
 
 
+# Detectors as often as random sessions have them.
+DETECTOR_DRAW = ("k2",) * 5 + ("k3",) * 5 + ("falcon4", "falcon4", "falcon3", "falcon2", "ccd")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSetSpec:
     """A session of ``micrographs`` pictures: ``base`` holds what all share, ranges the rest.
@@ -96,9 +100,7 @@ def draw_micrographs(data_set: DataSetSpec, seed: int) -> tuple[MicrographSpec, 
     return tuple(specs)
 
 
-def _spread(
-    rng: np.random.Generator, mix: tuple[tuple[str, float], ...], count: int
-) -> list[str]:
+def _spread(rng: np.random.Generator, mix: tuple[tuple[str, float], ...], count: int) -> list[str]:
     """Return ``count`` names with frequencies near their weights (systematic sampling)."""
     if count == 0:
         return []
@@ -188,17 +190,20 @@ def random_data_set(seed: int) -> DataSetSpec:
 
     rng = np.random.default_rng((seed, 23))
     voltage = float(rng.choice([300.0, 300.0, 300.0, 200.0, 200.0, 120.0]))
-    detector = str(rng.choice(["k2", "k2", "k3", "k3", "falcon4", "falcon3", "falcon2", "ccd"]))
+    detector = str(rng.choice(DETECTOR_DRAW))
     binned = rng.random() < 0.5
-    pixel = float(np.exp(rng.uniform(math.log(0.65), math.log(2.0))))
+    pixel = float(np.exp(rng.uniform(math.log(0.65), math.log(1.8))))
     binning = 1.0
     if binned:
-        binning = float(rng.choice([2.0, 4.0, 4.0, 6.0]))
+        # Four thousand detector pixels, cropped to about a thousand.
+        binning = float(rng.choice([3.0, 4.0, 4.0, 5.0]))
         pixel = min(8.0, pixel * binning)
-    side = 1024 if binned else int(rng.choice([1024, 1536, 2048]))
+    side = round(4096 / binning / 32) * 32 if binned else int(rng.choice([1536, 2048, 2048]))
     aspect = {"k3": 1.41, "k2": 0.967, "ccd": 1.0}.get(detector, 1.0)
-    near = float(rng.choice([rng.uniform(5000.0, 16000.0), rng.uniform(12000.0, 30000.0)]))
-    cover = float(np.exp(rng.uniform(math.log(0.05), math.log(0.45))))
+    near = float(
+        rng.uniform(*((6000, 15000), (11000, 25000), (20000, 40000))[int(rng.integers(3))])
+    )
+    cover = float(np.exp(rng.uniform(math.log(0.06), math.log(0.5))))
     ice = float(rng.uniform(180.0, 600.0))
     plate = voltage == 300.0 and rng.random() < 0.08
     mix = tuple((n, w * float(rng.lognormal(0.0, 0.7))) for n, w in USUAL_MIX)
@@ -220,17 +225,18 @@ def random_data_set(seed: int) -> DataSetSpec:
         b_factor_a2=float(rng.uniform(30.0, 150.0)),
         ice_gradient=float(np.exp(rng.uniform(math.log(0.01), math.log(0.4)))),
         ice_roughness=float(np.exp(rng.uniform(math.log(0.003), math.log(0.08)))),
-        surface_a=float(rng.uniform(0.0, 5.0)),
-        debris=float(np.exp(rng.uniform(math.log(0.1), math.log(15.0)))),
+        surface=float(np.exp(rng.uniform(math.log(1.0), math.log(40.0)))),
+        debris=float(np.exp(rng.uniform(math.log(0.5), math.log(20.0)))),
         specks=float(np.exp(rng.uniform(math.log(0.3), math.log(30.0)))),
         threads=int(rng.choice([0, 0, 0, 1, 3])),
         particle=ParticleSpec(
             name=str(rng.choice(names)),
             preference=float(rng.choice([0.0, 0.0, 0.3, 0.7])),
-            contrast=float(rng.uniform(0.5, 1.0)),
+            contrast=float(rng.uniform(0.45, 1.1)),
         ),
         spacing=float(rng.uniform(0.65, 1.2)),
         clustering=float(rng.uniform(0.0, 0.9)),
+        fragments=float(np.exp(rng.uniform(math.log(0.05), math.log(4.0)))),
         overlap=float(rng.choice([0.0, 0.02, 0.1])),
         motion_sigma_a=float(rng.uniform(0.3, 1.2)),
         bad_pixels=float(rng.choice([0.0, 0.0, 1e-6, 1e-5])),

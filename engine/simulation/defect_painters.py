@@ -110,7 +110,9 @@ def _vacuum(scene: Scene, strength: float, rng: np.random.Generator, bank: Proje
     distance = support.straight_edge(
         rng, scene.grid, area, float(rng.uniform(40.0, 250.0)), float(rng.uniform(800.0, 3000.0))
     )
-    torn = support.tear(scene, rng, distance, curl_a=float(rng.uniform(0.0, 200.0)), taper_a=_taper(rng))
+    torn = support.tear(
+        scene, rng, distance, curl_a=float(rng.uniform(0.0, 200.0)), taper_a=_taper(rng)
+    )
     scene.mark("empty_no_ice", torn)
 
 
@@ -118,7 +120,9 @@ def _torn(scene: Scene, strength: float, rng: np.random.Generator, bank: Project
     """Leave a hole without ice, and of its support only a torn piece at the side."""
     area = quantity("vacuum_area", strength)
     share = float(np.clip(1.0 - area, 0.03, 0.6))
-    distance = support.hole_edge(rng, scene.grid, share, _hole_radius(rng), float(rng.uniform(10, 80)))
+    distance = support.hole_edge(
+        rng, scene.grid, share, _hole_radius(rng), float(rng.uniform(10, 80))
+    )
     film = support.Film(
         kind="gold" if rng.random() < 0.45 else "carbon",
         thickness_a=float(rng.uniform(150.0, 500.0)),
@@ -126,7 +130,9 @@ def _torn(scene: Scene, strength: float, rng: np.random.Generator, bank: Project
         taper_a=float(rng.uniform(20.0, 90.0)),
     )
     scene.mark("film", support.lay_film(scene, rng, distance, film))
-    torn = support.tear(scene, rng, -distance, curl_a=float(rng.uniform(0.0, 120.0)), taper_a=_taper(rng))
+    torn = support.tear(
+        scene, rng, -distance, curl_a=float(rng.uniform(0.0, 120.0)), taper_a=_taper(rng)
+    )
     scene.mark("empty_no_ice", torn)
     del bank
 
@@ -157,13 +163,17 @@ def _ball(scene: Scene, strength: float, rng: np.random.Generator, bank: Project
     dirt.drop_ice_ball(scene, rng, quantity("contaminated_area", strength))
 
 
-def _aggregates(scene: Scene, strength: float, rng: np.random.Generator, bank: ProjectionBank) -> None:
+def _aggregates(
+    scene: Scene, strength: float, rng: np.random.Generator, bank: ProjectionBank
+) -> None:
     """Let particles clump."""
     area = quantity("contaminated_area", strength)
     dirt.grow_aggregates(scene, rng, area, bank, spread_a=float(rng.uniform(250.0, 700.0)))
 
 
-def _vesicles(scene: Scene, strength: float, rng: np.random.Generator, bank: ProjectionBank) -> None:
+def _vesicles(
+    scene: Scene, strength: float, rng: np.random.Generator, bank: ProjectionBank
+) -> None:
     """Add membrane vesicles."""
     del bank
     area = quantity("contaminated_area", strength)
@@ -188,7 +198,7 @@ def _crystals(
         scene,
         rng,
         area,
-        contrast=float(rng.lognormal(np.log(0.085), 0.5) * (0.4 + strength)),
+        contrast=float(rng.lognormal(np.log(0.065), 0.5) * (0.4 + strength)),
         grain_a=float(rng.lognormal(np.log(95.0), 0.35)),
         ghost_a=float(rng.uniform(80.0, 300.0)),
         cubic=bool(rng.random() < 0.4),

@@ -90,7 +90,9 @@ def _near_focus(spec: MicrographSpec, strength: float, rng: np.random.Generator)
     return replace(spec, defocus_a=quantity("near_defocus_a", strength), phase_shift_deg=0.0)
 
 
-def _failed_focus(spec: MicrographSpec, strength: float, rng: np.random.Generator) -> MicrographSpec:
+def _failed_focus(
+    spec: MicrographSpec, strength: float, rng: np.random.Generator
+) -> MicrographSpec:
     """Let the autofocus fail: overfocus, or many micrometres off, with astigmatism."""
     if rng.random() < 0.4:
         defocus = -float(rng.uniform(4000.0, 30000.0)) * max(0.1, strength)
@@ -136,17 +138,24 @@ def _thick_ice(spec: MicrographSpec, strength: float, rng: np.random.Generator) 
     return replace(
         spec,
         ice_thickness_a=thickness,
-        ice_gradient=max(spec.ice_gradient, float(rng.uniform(0.1, 0.7))),
+        ice_gradient=max(spec.ice_gradient, float(rng.lognormal(np.log(0.15), 0.7))),
         ice_roughness=max(spec.ice_roughness, float(rng.uniform(0.02, 0.12))),
-        surface_a=spec.surface_a * float(rng.uniform(1.0, 3.0)),
+        surface=spec.surface * float(rng.uniform(1.0, 3.0)),
     )
 
 
-def _no_particles(spec: MicrographSpec, strength: float, rng: np.random.Generator) -> MicrographSpec:
-    """Leave (nearly) no particles in good ice."""
-    del rng
+def _no_particles(
+    spec: MicrographSpec, strength: float, rng: np.random.Generator
+) -> MicrographSpec:
+    """Leave (nearly) no particles in good ice, and mostly less of everything else."""
     cover = 0.0 if strength > 0.97 else quantity("particle_cover", strength)
-    return replace(spec, coverage=min(spec.coverage, cover), overlap=0.0)
+    return replace(
+        spec,
+        coverage=min(spec.coverage, cover),
+        overlap=0.0,
+        fragments=spec.fragments * float(rng.choice([0.0, 0.2, 1.0])),
+        debris=spec.debris * float(rng.uniform(0.1, 1.0)),
+    )
 
 
 def _no_ice(spec: MicrographSpec, strength: float, rng: np.random.Generator) -> MicrographSpec:
@@ -157,6 +166,7 @@ def _no_ice(spec: MicrographSpec, strength: float, rng: np.random.Generator) -> 
         spec,
         ice_thickness_a=0.0,
         coverage=0.0,
+        fragments=0.0,
         specks=0.0,
         threads=0,
         vignetting=spec.vignetting * float(rng.uniform(0.5, 1.5)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,21 +46,9 @@ def _coarse_axes(grid: Grid, count: int = 96) -> tuple[FloatArray, FloatArray]:
 
 def _axes(grid: Grid) -> tuple[FloatArray, FloatArray]:
     """Return the coordinates of the grid's pixels in Å from the micrograph's centre."""
-    y = (np.arange(grid.ny, dtype=np.float32)[:, None] - grid.margin_y - grid.out_ny / 2)
-    x = (np.arange(grid.nx, dtype=np.float32)[None, :] - grid.margin_x - grid.out_nx / 2)
+    y = np.arange(grid.ny, dtype=np.float32)[:, None] - grid.margin_y - grid.out_ny / 2
+    x = np.arange(grid.nx, dtype=np.float32)[None, :] - grid.margin_x - grid.out_nx / 2
     return (y * grid.pixel_size_a).astype(np.float32), (x * grid.pixel_size_a).astype(np.float32)
-
-
-def _offset_for(fraction: float, at: Callable[[float], float], reach: float) -> float:
-    """Return the offset at which the rising ``at(offset)`` is ``fraction``, by bisection."""
-    low, high = -reach, reach
-    for _ in range(26):
-        middle = 0.5 * (low + high)
-        if at(middle) < fraction:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
 
 
 def hole_edge(
@@ -69,23 +56,29 @@ def hole_edge(
 ) -> FloatArray:
     """Return the distance (Å) into the film; positive on film, which takes ``fraction``.
 
-    The hole is a circle of ``radius_a``; the direction is random, so that carbon comes from any
-    side or corner. The rim is rough over 20 to 2,000 Å.
+    The hole is a circle of ``radius_a`` (greater where the picture needs a greater one); the
+    direction is random, so that film comes from any side or corner. The rim is rough over 20 to
+    1,500 Å.
     """
     angle = rng.uniform(0.0, 2.0 * math.pi)
     dy, dx = math.sin(angle), math.cos(angle)
     cy, cx = _coarse_axes(grid)
 
-    def coarse(offset: float) -> float:
-        d = np.hypot(cy - dy * (offset - radius_a), cx - dx * (offset - radius_a)) - radius_a
-        return float(np.mean(d > 0))
+    def share(shift: float, radius: float) -> float:
+        return float(np.mean(np.hypot(cy + dy * shift, cx + dx * shift) > radius))
 
-    reach = 3.0 * max(grid.ny, grid.nx) * grid.pixel_size_a + radius_a
-    # The film's share falls as the hole moves over the picture, so bisect on the negative.
-    offset = _offset_for(-fraction, lambda o: -coarse(o), reach)
+    # A hole in the middle of the picture must leave no more film than is wanted.
+    radius = radius_a
+    while share(0.0, radius) > fraction:
+        radius *= 1.15
+    # The further off the hole's centre, the more film; bisect.
+    near, far = 0.0, radius + 2.0 * max(grid.ny, grid.nx) * grid.pixel_size_a
+    for _ in range(26):
+        middle = 0.5 * (near + far)
+        near, far = (middle, far) if share(middle, radius) < fraction else (near, middle)
     y, x = _axes(grid)
-    centre_y, centre_x = np.float32(dy * (offset - radius_a)), np.float32(dx * (offset - radius_a))
-    distance = np.hypot(y - centre_y, x - centre_x) - np.float32(radius_a)
+    shift = 0.5 * (near + far)
+    distance = np.hypot(y + np.float32(dy * shift), x + np.float32(dx * shift)) - np.float32(radius)
     if roughness_a > 0.0:
         rough = rough_field(rng, grid, 1500.0, octaves=6, falloff=0.55)
         distance += np.float32(roughness_a) * rough
@@ -145,7 +138,9 @@ def lay_film(
     where: NDArray[np.bool_] = distance_a > 0
     if film.kind == "gold":
         volts, path = GOLD_V, path * GOLD_FREE_PATH_RATIO
-        grains = np.clip(1.0 + 0.35 * smooth_field(rng, scene.grid, 180.0), 0.2, 2.0)
+        grains = np.clip(
+            1.0 + 0.12 * rough_field(rng, scene.grid, 500.0, octaves=3, falloff=0.8), 0.5, 2.0
+        )
         thickness *= grains
     else:
         volts, path = CARBON_V, path * CARBON_FREE_PATH_RATIO
@@ -183,7 +178,9 @@ def tear(
     return torn
 
 
-def shadow(scene: Scene, distance_a: FloatArray, *, depth: float, blur_a: float) -> NDArray[np.bool_]:
+def shadow(
+    scene: Scene, distance_a: FloatArray, *, depth: float, blur_a: float
+) -> NDArray[np.bool_]:
     """Darken where ``distance_a`` is positive by an opaque body out of focus (bar or aperture)."""
     scene.loss += np.float32(depth) * _step(distance_a, blur_a)
     dark: NDArray[np.bool_] = distance_a > -0.3 * blur_a

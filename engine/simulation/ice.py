@@ -8,7 +8,7 @@ import numpy as np
 
 from cryoverdict.engine.simulation.electron import ICE_V, ice_free_path_a, interaction_constant
 from cryoverdict.engine.simulation.grid import FloatArray, Grid, frequencies
-from cryoverdict.engine.simulation.random_fields import coloured_noise, rough_field, smooth_field
+from cryoverdict.engine.simulation.random_fields import coloured_noise, rough_field
 from cryoverdict.engine.simulation.scene import Scene
 
 # Molecules of water per Å³ of vitreous ice (0.93 g/cm³) and the potential of one, in V Å³.
@@ -43,13 +43,21 @@ def frozen_fraction(k2: FloatArray, dose_e_per_a2: float) -> FloatArray:
 
 
 def ice_amplitude(
-    grid: Grid, voltage_kv: float, thickness_a: float, dose_e_per_a2: float, debris: float
+    grid: Grid,
+    voltage_kv: float,
+    thickness_a: float,
+    *,
+    dose_e_per_a2: float,
+    debris: float,
+    surface: float,
 ) -> FloatArray:
     """Return the Fourier amplitude (phase, rad) of ice of ``thickness_a`` for `coloured_noise`.
 
     Scattering of independent molecules times their structure factor and what survives the walk.
     ``debris`` adds what every real buffer holds: fragments, lipid and detergent, blobs of about
-    15 to 40 Å, as a Poisson process; 1 is 1 mg/ml in 400 Å of ice.
+    15 to 40 Å, as a Poisson process; 1 is 1 mg/ml in 400 Å of ice. ``surface`` is the roughness of
+    the two surfaces and of the film of denatured protein on them; 1 is that of the capillary waves
+    of water frozen in, of height power kT / γ (2πk)² = 5 Å² / (2πk)² each.
     """
     f = frequencies(grid.ny, grid.nx, grid.pixel_size_a)
     sigma = interaction_constant(voltage_kv)
@@ -65,6 +73,11 @@ def ice_amplitude(
             power += np.float32(number * excess**2) * np.exp(
                 f.k2 * np.float32(-((2 * math.pi * radius_a / 2.2) ** 2))
             )
+    if surface > 0.0:
+        # Waves longer than 600 Å had no time to form; beyond 25 Å there are no waves.
+        waves = np.exp(f.k2 * np.float32(-(25.0**2))) / (f.k2 + np.float32(1.0 / 600.0**2))
+        waves *= np.float32(surface * 2.0 * 5.0 / (4.0 * math.pi**2) * (sigma * ICE_V) ** 2)
+        power += waves
     return np.sqrt(power) / np.float32(grid.pixel_size_a)
 
 
@@ -99,19 +112,22 @@ def fill_with_ice(
     """Paint vitreous ice of a given thickness map over the whole scene.
 
     Where the label ``empty_no_ice`` will be set later, the film's painter takes it away again.
-    ``surface`` is the relative strength of the roughness of the two surfaces.
+    ``debris`` and ``surface`` are those of `ice_amplitude`.
     """
     scene.thickness_a += thickness_a
     mean = float(thickness_a.mean())
     if mean <= 0.0:
         return
-    amplitude = ice_amplitude(scene.grid, scene.voltage_kv, mean, dose_e_per_a2, debris)
+    amplitude = ice_amplitude(
+        scene.grid,
+        scene.voltage_kv,
+        mean,
+        dose_e_per_a2=dose_e_per_a2,
+        debris=debris,
+        surface=surface,
+    )
     noise = coloured_noise(rng, scene.grid, amplitude)
     noise *= np.sqrt(thickness_a / np.float32(mean))
     scene.phase += noise
     scene.bulk += thickness_a * np.float32(scene.sigma * ICE_V)
     scene.loss += thickness_a / np.float32(ice_free_path_a(scene.voltage_kv))
-    if surface > 0.0:
-        # Sparse, soft hills of a few Å on both surfaces: mottle that every real background has.
-        waves = smooth_field(rng, scene.grid, 220.0) * smooth_field(rng, scene.grid, 700.0)
-        scene.bulk += waves * np.float32(surface * scene.sigma * ICE_V)

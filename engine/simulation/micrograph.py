@@ -39,6 +39,10 @@ from cryoverdict.engine.simulation.truth import Truth, settle_truth
 from cryoverdict.features.optics import Optics
 
 
+FRAGMENT = ParticleSpec(name="globule")
+MOST_FRAGMENTS = 4000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedMicrograph:
     """Counts ``(y, x)`` float32, the optics, what is true, and the settings really used."""
@@ -55,7 +59,7 @@ def _model(name: str, path: str | None) -> BeadModel:
     return read_particle(Path(path)) if path is not None else generated_particle(name)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=6)
 def projection_bank(
     particle: ParticleSpec, pixel_size_a: float, b_factor_a2: float, seed: int
 ) -> ProjectionBank:
@@ -81,9 +85,7 @@ def simulate_micrograph(spec: MicrographSpec, seed: int) -> SimulatedMicrograph:
     )
     spec = with_defects(spec, settings_rng)
     grid = make_grid(spec.shape, spec.pixel_size_a)
-    bank = projection_bank(
-        spec.particle, spec.pixel_size_a, spec.b_factor_a2, spec.particle_seed
-    )
+    bank = projection_bank(spec.particle, spec.pixel_size_a, spec.b_factor_a2, spec.particle_seed)
     scene = paint_scene(spec, grid, bank, scene_rng)
     expected = _expected(spec, scene)
     if spec.second_exposure > 0.0:
@@ -115,10 +117,11 @@ def paint_scene(
             thickness_a=thickness,
             dose_e_per_a2=spec.dose_e_per_a2,
             debris=spec.debris,
-            surface=spec.surface_a,
+            surface=spec.surface,
         )
     _paint(spec, scene, bank, rng, Moment.UNDER)
     _add_particles(spec, scene, bank, rng)
+    _add_fragments(spec, scene, bank, rng)
     if spec.ice_thickness_a > 0.0:
         specks = int(rng.poisson(spec.specks * grid.area_a2 * 1e-8))
         strew_specks(scene, rng, specks)
@@ -158,13 +161,35 @@ def _add_particles(
         clustering=spec.clustering,
         overlap=spec.overlap,
         # Some lie on the film, too, but far fewer.
-        allowed=None if not film.any() else ~film | (rng.random(grid.shape, dtype=np.float32) < 0.1),
+        allowed=None
+        if not film.any()
+        else ~film | (rng.random(grid.shape, dtype=np.float32) < 0.1),
     )
     numbers = rng.integers(0, 4 * bank.count, len(places))
     scale = np.float32(scene.sigma * spec.particle.contrast)
     for place, number in zip(places, numbers, strict=True):
         at = (float(place[0]), float(place[1]))
         scene.centres.append(stamp(scene, bank, int(number), at, scale))
+
+
+def _add_fragments(
+    spec: MicrographSpec, scene: Scene, bank: ProjectionBank, rng: np.random.Generator
+) -> None:
+    """Add broken pieces and foreign proteins: small blobs of 30 to 120 kDa anywhere in the ice."""
+    grid = scene.grid
+    covering = math.pi * (0.5 * bank.model.mean_diameter_a) ** 2
+    count = int(rng.poisson(spec.fragments * (spec.coverage / covering + 2e-6) * grid.area_a2))
+    if count == 0:
+        return
+    pieces = projection_bank(
+        FRAGMENT, spec.pixel_size_a, max(60.0, spec.b_factor_a2), spec.particle_seed
+    )
+    count = min(count, MOST_FRAGMENTS)
+    sizes = rng.lognormal(-0.35, 0.45, count) * scene.sigma * spec.particle.contrast
+    y, x = rng.uniform(0, grid.ny, count), rng.uniform(0, grid.nx, count)
+    numbers = rng.integers(0, 4 * pieces.count, count)
+    for at, number, size in zip(zip(y, x, strict=True), numbers, sizes, strict=True):
+        stamp(scene, pieces, int(number), at, np.float32(min(size, 2.0 * scene.sigma)))
 
 
 def _expected(spec: MicrographSpec, scene: Scene) -> FloatArray:

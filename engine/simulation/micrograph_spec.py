@@ -39,8 +39,9 @@ class MicrographSpec:
 
     ``shape`` is (rows, columns). ``detector_binning`` is how many detector pixels a pixel is wide.
     ``coverage`` is the fraction of the area taken by particles, ``spacing`` the least distance of
-    two centres in mean diameters, ``clustering`` 0 (even) to 1 (in clouds). ``debris`` is the
-    background of fragments (mg/ml), ``surface_a`` the roughness of the ice (Å), ``specks`` the mean
+    two centres in mean diameters, ``clustering`` 0 (even) to 1 (in clouds), ``fragments`` how many broken pieces
+    and foreign proteins there are for each particle (for each µm²·100 where there is none). ``debris`` is the
+    background of fragments (mg/ml), ``surface`` the roughness of the ice (1 is frozen capillary waves), ``specks`` the mean
     number of small dark contaminants per µm², ``overlap`` the fraction of particles put anywhere,
     without regard to others. ``depth_slabs`` > 1 gives particles their own height in the ice, and
     so their own defocus. ``trajectory_a`` are offsets (dy, dx) in Å held for equal times,
@@ -71,7 +72,7 @@ class MicrographSpec:
     ice_thickness_a: float = 350.0
     ice_gradient: float = 0.06
     ice_roughness: float = 0.02
-    surface_a: float = 2.0
+    surface: float = 4.0
     debris: float = 2.0
     specks: float = 2.0
     threads: int = 0
@@ -79,6 +80,7 @@ class MicrographSpec:
     coverage: float = 0.2
     spacing: float = 0.9
     clustering: float = 0.3
+    fragments: float = 0.3
     overlap: float = 0.02
     depth_slabs: int = 1
     trajectory_a: tuple[tuple[float, float], ...] = ()

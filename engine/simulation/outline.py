@@ -69,7 +69,9 @@ def relative_radius(
     if outline.facets:
         sector = 2.0 * math.pi / outline.facets
         folded = np.mod(angle, np.float32(sector)) - np.float32(sector / 2)
-        radius *= np.float32(math.cos(sector / 2)) / np.cos(folded) * np.float32(1.06)
+        straight = np.float32(1.06 * math.cos(sector / 2)) / np.cos(folded)
+        # Corners of crystals in the beam are rounded.
+        radius *= np.float32(0.3) + np.float32(0.7) * np.minimum(straight, 1.04)
     relative: FloatArray = np.hypot(u, v) / (
         np.maximum(radius, 0.15) * np.float32(outline.radius_px)
     )

@@ -13,7 +13,16 @@ from cryoverdict.features.input_error import InputError
 
 # Electron scattering factors at zero angle (Å), Peng et al. (1996); 47.88 V Å² turns them into the
 # integral of the potential. Bonding lowers the sum by about 12 %.
-SCATTERING_A = {"C": 2.51, "N": 2.21, "O": 1.98, "S": 5.16, "P": 5.49, "FE": 7.2, "ZN": 6.1, "MG": 5.2}
+SCATTERING_A = {
+    "C": 2.51,
+    "N": 2.21,
+    "O": 1.98,
+    "S": 5.16,
+    "P": 5.49,
+    "FE": 7.2,
+    "ZN": 6.1,
+    "MG": 5.2,
+}
 HYDROGENS_A = {"C": 0.53 * 1.1, "N": 0.53 * 1.0, "O": 0.53 * 0.3}
 VOLT_A2 = 47.88 * 0.88
 # Volume (Å³) that a heavy atom with its hydrogens keeps from the ice; Fraser et al. (1978), mean.

@@ -26,23 +26,35 @@ Shape = Callable[[np.random.Generator], tuple[Points, FloatArray]]
 
 def _lattice(rng: np.random.Generator, half_a: FloatArray, spacing_a: float) -> Points:
     """Return jittered lattice points in the box ``±half_a`` (3,), shifted at random."""
-    axes = [np.arange(-h - spacing_a, h + spacing_a, spacing_a) + rng.uniform(0, spacing_a) for h in half_a]
+    axes = [
+        np.arange(-h - spacing_a, h + spacing_a, spacing_a) + rng.uniform(0, spacing_a)
+        for h in half_a
+    ]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     points += rng.normal(0.0, 0.28 * spacing_a, points.shape)
     return points.astype(np.float32)
 
 
+def _rugged(rng: np.random.Generator, points: Points, wavelength_a: float) -> FloatArray:
+    """Return a random smooth function of about unit variance at ``points``, of many waves."""
+    directions = rng.normal(0.0, 1.0, (32, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    waves = directions / rng.uniform(0.7, 1.8, (32, 1)) / wavelength_a
+    phases = rng.uniform(0.0, 2 * np.pi, 32)
+    field: FloatArray = np.cos(2 * np.pi * points @ waves.T + phases).sum(axis=1) / 4.0
+    return field
+
+
 def _blob(
     rng: np.random.Generator, centre: tuple[float, float, float], radii: tuple[float, float, float]
 ) -> Points:
-    """Return beads filling an ellipsoid with a knobbly surface (domains of about 20 Å)."""
+    """Return beads filling an ellipsoid with a knobbly surface and clefts between its domains."""
     r = np.asarray(radii, dtype=np.float32)
-    points = _lattice(rng, 1.25 * r, BEAD_SPACING_A)
-    waves = rng.normal(0.0, 1.0, (6, 3)) / 22.0
-    phases = rng.uniform(0, 2 * np.pi, 6)
-    bumps = 0.09 * np.cos(2 * np.pi * points @ waves.T + phases).sum(axis=1)
+    points = _lattice(rng, 1.3 * r, BEAD_SPACING_A)
+    bumps = _rugged(rng, points, 24.0) * (3.2 / float(r.mean()))
     inside = np.sqrt(((points / r) ** 2).sum(axis=1)) + bumps < 1.0
-    out: Points = points[inside] + np.asarray(centre, dtype=np.float32)
+    cleft = _rugged(rng, points, 19.0) > 1.25
+    out: Points = points[inside & ~cleft] + np.asarray(centre, dtype=np.float32)
     return out
 
 
@@ -119,10 +131,14 @@ def _micelle_receptor(rng: np.random.Generator) -> tuple[Points, FloatArray]:
     partner = _blob(rng, (4.0, 6.0, -46.0), (29.0, 24.0, 22.0))
     points = _lattice(rng, np.array([48, 44, 30], dtype=np.float32), BEAD_SPACING_A)
     points += np.array([0, 0, 14], dtype=np.float32)
-    d = np.sqrt((points[:, 0] / 46) ** 2 + (points[:, 1] / 42) ** 2 + ((points[:, 2] - 14) / 26) ** 2)
+    d = np.sqrt(
+        (points[:, 0] / 46) ** 2 + (points[:, 1] / 42) ** 2 + ((points[:, 2] - 14) / 26) ** 2
+    )
     clear = (np.hypot(points[:, 0], points[:, 1]) > 17.0) & (d < 1.0)
     heads, chains = points[clear & (d > 0.76)], points[clear & (d <= 0.76)]
-    return _mixed((receptor, PROTEIN_V), (partner, PROTEIN_V), (heads, HEAD_GROUP_V), (chains, CHAIN_V))
+    return _mixed(
+        (receptor, PROTEIN_V), (partner, PROTEIN_V), (heads, HEAD_GROUP_V), (chains, CHAIN_V)
+    )
 
 
 def _spike(rng: np.random.Generator) -> tuple[Points, FloatArray]:
@@ -142,19 +158,29 @@ def _nucleosome(rng: np.random.Generator) -> tuple[Points, FloatArray]:
     strand = 2 * np.pi * np.arange(t.size) / 36.0
     out = np.stack([np.cos(t), np.sin(t), np.zeros_like(t)], axis=1)
     up = np.array([0.0, 0.0, 1.0])
-    dna = [path + 7.5 * (np.cos(strand + s)[:, None] * out + np.sin(strand + s)[:, None] * up) for s in (0.0, 2.4)]
+    dna = [
+        path + 7.5 * (np.cos(strand + s)[:, None] * out + np.sin(strand + s)[:, None] * up)
+        for s in (0.0, 2.4)
+    ]
     jitter = rng.normal(0.0, 1.5, (2 * t.size, 3))
-    return _mixed((core, PROTEIN_V), ((np.concatenate(dna) + jitter).astype(np.float32), 0.75 * NUCLEIC_ACID_V))
+    return _mixed(
+        (core, PROTEIN_V),
+        ((np.concatenate(dna) + jitter).astype(np.float32), 0.75 * NUCLEIC_ACID_V),
+    )
 
 
 def _ribosome(rng: np.random.Generator) -> tuple[Points, FloatArray]:
     """Ribosome-like: two unequal subunits of RNA and protein, about 250 Å."""
-    large = _blob(rng, (0.0, 0.0, -28.0), (105.0, 95.0, 62.0))
-    small = _blob(rng, (4.0, 10.0, 66.0), (95.0, 52.0, 38.0))
-    stalk = _blob(rng, (92.0, 40.0, -20.0), (34.0, 14.0, 14.0))
-    body = np.concatenate([large, small])
-    waves, phases = rng.normal(0.0, 1.0, (8, 3)) / 45.0, rng.uniform(0, 6.28, 8)
-    rna = np.cos(2 * np.pi * body @ waves.T + phases).sum(axis=1) > -0.8
+    large = _blob(rng, (0.0, 0.0, -28.0), (100.0, 90.0, 60.0))
+    crown = [
+        _blob(rng, (x, y, z), (26.0, 22.0, 24.0))
+        for x, y, z in ((78.0, 50.0, -8.0), (-84.0, 42.0, -10.0), (0.0, 92.0, -14.0))
+    ]
+    small = _blob(rng, (0.0, 4.0, 62.0), (62.0, 50.0, 34.0))
+    head = _blob(rng, (70.0, 14.0, 70.0), (34.0, 34.0, 28.0))
+    stalk = _blob(rng, (104.0, 56.0, -24.0), (30.0, 11.0, 11.0))
+    body = np.concatenate([large, *crown, small, head])
+    rna = _rugged(rng, body, 26.0) > -0.35
     return _mixed((body[rna], NUCLEIC_ACID_V), (body[~rna], PROTEIN_V), (stalk, PROTEIN_V))
 
 
@@ -184,7 +210,7 @@ def _virus(rng: np.random.Generator) -> tuple[Points, FloatArray]:
             _blob(rng, tuple(knob + 0.5 * side), (9.0, 9.0, 12.0)),
         ]
     )
-    capsid = _icosahedral(unit[:: 2])
+    capsid = _icosahedral(unit[::2])
     core = _lattice(rng, np.full(3, 96.0, dtype=np.float32), 1.7 * BEAD_SPACING_A)
     core = core[np.linalg.norm(core, axis=1) < 94.0]
     return _mixed((capsid, PROTEIN_V), (core, 3.0 * ICE_V + 2.0))
@@ -197,7 +223,9 @@ def _rod(rng: np.random.Generator) -> tuple[Points, FloatArray]:
     for k in range(30):
         a = np.radians(166.7 * k)
         turn = np.array([[np.cos(a), np.sin(a), 0], [-np.sin(a), np.cos(a), 0], [0, 0, 1]])
-        copies.append(unit @ turn.astype(np.float32) + np.array([0, 0, 13.6 * (k - 14.5)], dtype=np.float32))
+        copies.append(
+            unit @ turn.astype(np.float32) + np.array([0, 0, 13.6 * (k - 14.5)], dtype=np.float32)
+        )
     return _protein(np.concatenate(copies))
 
 

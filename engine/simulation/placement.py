@@ -52,7 +52,17 @@ def place_particles(
         bucket = (int(py / cell) + 1) * columns + int(px / cell) + 1
         near = (
             place
-            for step in (-columns - 1, -columns, -columns + 1, -1, 0, 1, columns - 1, columns, columns + 1)
+            for step in (
+                -columns - 1,
+                -columns,
+                -columns + 1,
+                -1,
+                0,
+                1,
+                columns - 1,
+                columns,
+                columns + 1,
+            )
             for place in buckets[bucket + step]
         )
         if not free[at] and any((py - a) ** 2 + (px - b) ** 2 < limit for a, b in near):

@@ -37,7 +37,7 @@ SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "film_area": ((0.0, 0.05, 0.20, 0.40, 0.95), (0.0, 0.10, 0.3, 0.5, 1.0)),
     "vacuum_area": ((0.0, 0.02, 0.12, 0.30, 0.95), (0.0, 0.10, 0.3, 0.5, 1.0)),
     "crystalline_area": ((0.0, 0.02, 0.08, 0.20, 0.90), (0.0, 0.10, 0.3, 0.5, 1.0)),
-    "broken_area": ((0.0, 0.003, 0.02, 0.08, 0.60), (0.0, 0.05, 0.3, 0.5, 1.0)),
+    "broken_area": ((0.0, 0.001, 0.006, 0.03, 0.50), (0.0, 0.10, 0.3, 0.5, 1.0)),
     # Fraction of the usable area that particles take.
     "particle_cover": ((0.02, 0.012, 0.007, 0.0), (0.0, 0.3, 0.5, 1.0)),
     # Ice thickness in mean free paths.

@@ -71,7 +71,9 @@ def _convert(hint: Any, value: Any, place: str, faults: list[str]) -> Any:
     elif get_origin(hint) in (Union, UnionType):
         if value is None:
             return None
-        return _convert(next(a for a in get_args(hint) if a is not type(None)), value, place, faults)
+        return _convert(
+            next(a for a in get_args(hint) if a is not type(None)), value, place, faults
+        )
     elif get_origin(hint) is tuple:
         inner = get_args(hint)
         if isinstance(value, list | tuple):

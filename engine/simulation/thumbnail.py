@@ -20,7 +20,9 @@ def bin_image(pixels: FloatArray, binning: float) -> FloatArray:
     nx += nx % 2
     spectrum = rfft2(pixels)
     half = ny // 2
-    cropped = np.concatenate([spectrum[: ny - half, : nx // 2 + 1], spectrum[-half:, : nx // 2 + 1]])
+    cropped = np.concatenate(
+        [spectrum[: ny - half, : nx // 2 + 1], spectrum[-half:, : nx // 2 + 1]]
+    )
     image: FloatArray = irfft2(cropped, (ny, nx)) * np.float32(ny * nx / pixels.size)
     return image.astype(np.float32)
 

@@ -134,7 +134,9 @@ def settle_truth(
     centres = np.array(scene.centres, dtype=np.float32).reshape(-1, 2)
     centres -= np.array([grid.margin_y, grid.margin_x], dtype=np.float32)
     inside = (
-        (centres > 0).all(axis=1) & (centres[:, 0] < spec.shape[0]) & (centres[:, 1] < spec.shape[1])
+        (centres > 0).all(axis=1)
+        & (centres[:, 0] < spec.shape[0])
+        & (centres[:, 1] < spec.shape[1])
     )
     centres = centres[inside]
     # Crystalline ice spoils particles, but it is not empty.

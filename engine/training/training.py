@@ -21,7 +21,7 @@ from cryoverdict.rules.rule_set import RuleSet
 MONOTONE = {"higher": 1, "lower": -1, "neither": 0}
 # A subject is strange when it lies outside the training range more than this share of training.
 STRANGER_THAN = 0.995
-# A defect seen on fewer subjects than this gets no model: rules alone point to it.
+# A grade or defect with fewer examples than this, for or against, gets no model.
 FEWEST_EXAMPLES = 12
 
 
@@ -62,16 +62,25 @@ def train_kind(
         ).rows(np.array([k is not None for k in known]))
         return OffsetModel.fit(target, names, data, monotone=constraint, recipe=recipe)
 
-    best = kind.grades[0]
+    def learnable(truth: Callable[[Label], bool | None]) -> bool:
+        """Say whether there are examples enough, both ways."""
+        answers = [truth(label) for label in labels]
+        return min(answers.count(True), answers.count(False)) >= FEWEST_EXAMPLES
+
+    better = grade_truth(kind.grades[0])
     none = np.zeros(len(labels))
-    frequent = [d for d in kind.defects if sum(d in x.defects for x in labels) >= FEWEST_EXAMPLES]
+    defects = {d: defect_truth(d) for d in kind.defects}
     return KindModel(
         kind=kind.id,
         favourable=fitted(
             kind.favourable, lambda x: x.favourable, rules_sum(rules, sets, None), monotone
         ),
-        grade=fitted(best, grade_truth(best), none, monotone),
-        defects={d: fitted(d, defect_truth(d), rules_sum(rules, sets, d), free) for d in frequent},
+        grade=fitted(kind.grades[0], better, none, monotone) if learnable(better) else None,
+        defects={
+            d: fitted(d, truth, rules_sum(rules, sets, d), free)
+            for d, truth in defects.items()
+            if learnable(truth)
+        },
         strangeness_limit=float(
             np.quantile(Standardisation.of(values).strangeness(values), STRANGER_THAN)
         ),

@@ -59,7 +59,7 @@ cryoverdict.figures = (() => {
 
   /* The radial profile: the logarithm of the power with its background, and the rings with the fit. */
   function radialProfile(profile) {
-    const { frequency, power, background, fit } = profile;
+    const { frequency, power, background, fit, agreement } = profile;
     const highest = Math.max(...frequency.filter((f) => f !== null));
     const xOf = (f) => LEFT + (f / highest) * (WIDTH - LEFT - RIGHT);
     const xs = frequency.map((f) => xOf(f ?? 0));
@@ -78,6 +78,7 @@ cryoverdict.figures = (() => {
       const box = panel(fit ? 112 : 84);
       parts.push(drawing("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: box[1], y2: box[1] }));
       if (power && background) parts.push(drawing("path", { class: "curve rings", d: path(xs, scaled(rings(profile), [-0.15, 1.05], ...box)) }));
+      if (agreement) parts.push(drawing("path", { class: "curve agreement", d: path(xs, scaled(agreement, [-0.15, 1.05], ...box)) }));
       if (fit) {
         const peak = Math.max(...fit.filter((v) => v !== null), 1e-30);
         parts.push(drawing("path", { class: "curve fit", d: path(xs, scaled(fit.map((v) => (v === null ? null : v / peak)), [-0.15, 1.05], ...box)) }));
@@ -92,7 +93,7 @@ cryoverdict.figures = (() => {
     return element("figure", { class: "profile" },
       drawing("svg", { viewBox: `0 0 ${WIDTH} ${bottom + 17}`, role: "img", "aria-label": "Radial profile of the power spectrum" }, parts),
       element("figcaption", {}, power ? key("power", "power, log scale") : null, background ? key("background", "background") : null,
-        power && background ? key("rings", "rings, each to its own height") : null, fit ? key("fit", "CTF² of the fit") : null,
+        power && background ? key("rings", "rings, each to its own height") : null, fit ? key("fit", "CTF² of the fit") : null, agreement ? key("agreement", "agreement of the two") : null,
         element("span", { class: "axis-label", text: profile.unit === "1/A" ? "resolution (Å)" : "cycles per pixel" })));
   }
 

@@ -106,7 +106,7 @@ cryoverdict.listing = ({ container, page, rows, selection, onOpen, onSort }) => 
     const measured = columns.map((name) => {
       const feature = selection.featureOf(name);
       const sign = unitSign(feature.unit);
-      return [name, sign ? `${name} (${sign})` : name, "number extra", feature.meaning];
+      return [name, name, "number extra", sign ? `${feature.meaning} (${sign})` : feature.meaning];
     });
     head.replaceChildren(...[...HEADS, ...measured].map((cell) => headCell(cell, sort)));
   }

@@ -14,6 +14,7 @@
   let state = cryoverdict.address.read(location.hash, isSubject);
   let chosen = [];
   let turn = 0;
+  let work = null;
 
   const columns = () => (state.columns || startColumns).filter(selection.known);
   const listing = cryoverdict.listing({ container: document.getElementById("listing"), page, rows, selection, onOpen: open, onSort: (sort) => change({ sort }) });
@@ -62,10 +63,16 @@
   function change(patch) {
     state = { ...state, ...patch };
     history.replaceState(null, "", cryoverdict.address.write(state));
-    return update();
+    work = update();
+    return work;
   }
 
-  async function open(i) {
+  function open(i) {
+    work = show(i);
+    return work;
+  }
+
+  async function show(i) {
     state = { ...state, subject: rows.subject[i] };
     history.replaceState(null, "", cryoverdict.address.write(state));
     await showDetail(++turn);
@@ -93,6 +100,8 @@
     URL.revokeObjectURL(link.href);
   }
 
+  // These work in every part of the page, the others in the list.
+  const EVERYWHERE = ["t", "?"];
   const KEYS = {
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
@@ -107,7 +116,8 @@
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog");
     if (typing && event.key === "Escape") event.target.blur();
-    if (event.ctrlKey || event.metaKey || event.altKey || state.view !== "micrographs" || typing) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
+    if (state.view !== "micrographs" && !EVERYWHERE.includes(event.key)) return;
     const onControl = event.target.closest("button, a, summary");
     if (event.key === "Enter" && !onControl && !state.subject && chosen.length) { event.preventDefault(); open(chosen[0]); return; }
     if (KEYS[event.key]) {
@@ -126,11 +136,11 @@
     }
   }
   for (const link of document.querySelectorAll("[data-view-link]")) {
-    link.addEventListener("click", (event) => { event.preventDefault(); change({ view: link.dataset.viewLink }); });
+    link.addEventListener("click", (event) => { event.preventDefault(); change({ view: link.dataset.viewLink, subject: "" }); });
   }
   document.getElementById("print").addEventListener("click", () => print());
   document.getElementById("help-button").addEventListener("click", () => document.getElementById("help").showModal());
-  addEventListener("hashchange", () => { state = cryoverdict.address.read(location.hash, isSubject); update(); });
+  addEventListener("hashchange", () => { state = cryoverdict.address.read(location.hash, isSubject); work = update(); });
 
   /* What a test or a curious reader may ask of the page. */
   cryoverdict.page = {
@@ -139,8 +149,10 @@
     csv: () => selection.table(chosen, columns()),
     change,
     step,
+    /* Kept when what was last asked of the page is drawn. */
+    idle: () => work,
     /* Kept once the first list is painted; the time since the page was asked for, in ms. */
-    opened: update().then(() => new Promise((painted) => {
+    opened: (work = update()).then(() => new Promise((painted) => {
       requestAnimationFrame(() => setTimeout(() => {
         document.documentElement.dataset.openedMs = Math.round(performance.now());
         painted(performance.now());

@@ -23,12 +23,14 @@ LIMIT_S = 3.0
 # The thumbnails on the first screen, waited for after the list itself is there.
 PICTURES = """Promise.all([...document.querySelectorAll('#listing img')].filter((image) =>
     image.getBoundingClientRect().top < innerHeight).map((image) => image.complete
-    || new Promise((done) => { image.onload = image.onerror = done; }))).then(() => performance.now())"""
+    || new Promise((done) => { image.onload = image.onerror = done; })))
+    .then(() => performance.now())"""
 ACTIONS = {
     "filter": "cryoverdict.page.change({q: 'data_7'})",
     "sort": "cryoverdict.page.change({q: '', sort: '-ice_ratio'})",
     "gallery": "cryoverdict.page.change({layout: 'gallery', sort: 'order'})",
-    "detail": "cryoverdict.page.change({layout: 'table', subject: cryoverdict.page.shown().at(-9)})",
+    "list": "cryoverdict.page.change({layout: 'table'})",
+    "detail": "cryoverdict.page.change({subject: cryoverdict.page.shown().at(-9)})",
 }
 
 

@@ -180,7 +180,7 @@ def test_the_current_folder_comes_before_the_project(
 def test_entries_that_lead_nowhere_are_kept_with_the_reason(project: Path) -> None:
     """Catches entries dropped in silence, and reads from devices and pipes."""
     os.mkfifo(project / "pipe.mrc")
-    rows = "Movies/a.mrc\nMovies/gone.mrc\n/dev/zero\npipe.mrc\nMovies\na\0b.mrc\n\"\"\n"
+    rows = 'Movies/a.mrc\nMovies/gone.mrc\n/dev/zero\npipe.mrc\nMovies\na\0b.mrc\n""\n'
     rows += f"../project/Movies/b.mrc\n{project}/Movies/c.mrc\nMovies/a.mrc/x.mrc\n{'x' * 300}\n"
     star = project / "m.star"
     star.write_bytes(b"data_\nloop_\n_rlnMicrographName\n" + rows.encode())
@@ -200,6 +200,13 @@ def test_entries_that_lead_nowhere_are_kept_with_the_reason(project: Path) -> No
     assert "too long" in reasons.pop("x" * 300)
     assert reasons == {}
     assert len(found.subjects) == 11
+
+
+@pytest.mark.parametrize("name", ["pipe.star", "pipe.cs"])
+def test_a_list_that_is_a_pipe_is_not_waited_for(project: Path, name: str) -> None:
+    os.mkfifo(project / name)
+    with pytest.raises(InputError, match="not a regular file"):
+        read(project / name)
 
 
 def test_a_list_of_missing_files_is_no_exception(project: Path) -> None:
@@ -240,7 +247,11 @@ def test_folders_patterns_and_files(project: Path, monkeypatch: pytest.MonkeyPat
     (Path("Movies/deeper") / "x.mrc").parent.mkdir()
     place(Path("Movies/deeper/x.mrc"))
     expected = ["Movies/a.mrc", "Movies/b.mrc", "Movies/c.mrc"]
-    for given in (["Movies"], ["Movies/*.mrc"], sorted(map(str, Path("Movies").glob("[a-c]*.mrc")))):
+    for given in (
+        ["Movies"],
+        ["Movies/*.mrc"],
+        sorted(map(str, Path("Movies").glob("[a-c]*.mrc"))),
+    ):
         found = read(*given)
         assert names(found) == expected
         assert found.notes == ("power spectra by their names, passed over: Movies/a_PS.mrc",)
@@ -265,7 +276,7 @@ def test_options_complete_and_never_contradict(project: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(star, optics=Optics(pixel_size_a=1.43))
     assert str(caught.value) == (
-        f"{star}: line 15 gives pixel_size_a 1.4, the option --pixel-size-a 1.43; "
+        f"{star}: line 16 gives pixel_size_a 1.4, the option --pixel-size-a 1.43; "
         "leave the option out or correct the list"
     )
     star = write(project / "n.star", OPTICS_BLOCK + CTF_BLOCK)
@@ -300,10 +311,10 @@ def test_absurd_lists_name_the_place(project: Path, old: str, new: str, words: s
 def test_all_faults_of_a_list_are_told_at_once(project: Path) -> None:
     text = OPTICS_BLOCK.replace("0.885000", "0") + CTF_BLOCK.replace("10571.5", "x")
     text = text.replace("Movies/c.mrc 2", "Movies/c.mrc 9")
-    with pytest.raises(InputError, match="group 1: pixel.*; line 36: rlnOpticsGroup is 9"):
+    with pytest.raises(InputError, match=r"group 1: pixel.*; line 36: rlnOpticsGroup is 9"):
         read(write(project / "m.star", text))
     flat = FLAT.replace(" 10000.000000 ", " 0 ")
-    with pytest.raises(InputError, match=r"line 16: rlnMagnification is 0"):
+    with pytest.raises(InputError, match=r"line 17: rlnMagnification is 0"):
         read(write(project / "n.star", flat))
 
 

@@ -7,7 +7,7 @@ import gzip
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
@@ -33,7 +33,7 @@ def mrc(
     pixels: NDArray[Any],
     *,
     mode: int = 2,
-    order: str = "<",
+    order: Literal["<", ">"] = "<",
     extended: bytes = b"",
     cell_a: tuple[float, float] = (1.5 * COLUMNS, 1.5 * ROWS),
     stamp: bytes | None = None,
@@ -67,7 +67,7 @@ def refusal(path: Path) -> str:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("mode", MODES)
-def test_mrc_values_are_those_stored(tmp_path: Path, mode: int, order: str) -> None:
+def test_mrc_values_are_those_stored(tmp_path: Path, mode: int, order: Literal["<", ">"]) -> None:
     """Catches a wrong number type, byte order, offset, orientation, or saturation level."""
     pixels = ramp(MODES[mode])
     path = tmp_path / "a.mrc"
@@ -100,7 +100,7 @@ def test_mode_0_is_unsigned_only_where_imod_says_so(
     [(b"\x11\x11\0\0", b"MAP "), (b"\x44\x41\0\0", b"MAP "), (b"\0\0\0\0", b"\0\0\0\0")],
 )
 def test_a_wrong_or_missing_stamp_is_tolerated(
-    tmp_path: Path, mode: int, order: str, stamp: bytes, mark: bytes
+    tmp_path: Path, mode: int, order: Literal["<", ">"], stamp: bytes, mark: bytes
 ) -> None:
     """Catches a reader that trusts the stamp against the plain sense of the sizes."""
     path = tmp_path / "a.mrc"
@@ -114,8 +114,8 @@ def test_a_wrong_or_missing_stamp_is_tolerated(
 def test_suffixes_and_packings_of_mrc(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     content = mrc(ramp("f4"), extended=bytes(2000)) + b"bytes after the pixels"
-    pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
-    path.write_bytes(pack(content))
+    packed = {".gz": gzip.compress(content), ".bz2": bz2.compress(content)}
+    path.write_bytes(packed.get(path.suffix, content))
     np.testing.assert_array_equal(read_image(path).pixels, ramp("f4"))
 
 
@@ -195,7 +195,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_tiff(tmp_path: Path, dtype: str, compression: str | None) -> None:
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, ramp(dtype), compression=compression)  # type: ignore[arg-type]
+    tifffile.imwrite(path, ramp(dtype), compression=compression)
     image = read_image(path)
     np.testing.assert_array_equal(image.pixels, ramp(dtype).astype("f4"))
     assert image.has_counts == (dtype != "u1")

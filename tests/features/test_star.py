@@ -38,7 +38,7 @@ def read_text(tmp_path: Path, text: str | bytes) -> dict[str, StarTable]:
     ("line", "values"),
     [
         ("a.mrc  -0\tnan  4.180408e-04 ", ["a.mrc", "-0", "nan", "4.180408e-04"]),
-        ("\"a b.mrc\" 'c d' \"\"", ["a b.mrc", "c d", ""]),
+        ('"a b.mrc" \'c d\' ""', ["a b.mrc", "c d", ""]),
         ("o'neil.mrc grid#2.mrc a\"b", ["o'neil.mrc", "grid#2.mrc", 'a"b']),
         ("a.mrc 1 # said later", ["a.mrc", "1"]),
         ("# version 30001", []),
@@ -112,7 +112,8 @@ def test_any_value_survives_writing_and_reading(
     table = StarTable(columns=("a", "b"), rows=tuple(rows))
     write_star(path, {"micrographs": table, "optics": table})
     kept = StarTable(
-        columns=("a", "b"), rows=tuple((x.replace("\t", "_"), y.replace("\t", "_")) for x, y in rows)
+        columns=("a", "b"),
+        rows=tuple((x.replace("\t", "_"), y.replace("\t", "_")) for x, y in rows),
     )
     assert read_star(path) == {"micrographs": kept, "optics": kept}
 

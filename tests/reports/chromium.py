@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,7 +68,7 @@ class Chromium:
                 f"--user-data-dir={self.profile}",
                 "about:blank",
             ],
-            preexec_fn=place,  # noqa: PLW1509
+            preexec_fn=place,
             close_fds=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -108,10 +109,8 @@ class Chromium:
 
     def close(self) -> None:
         """Ask the browser to end, and see to it that it does."""
-        try:
+        with suppress(OSError, TimeoutError):
             self.send("Browser.close", browser=True)
-        except (OSError, TimeoutError):
-            pass
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -135,7 +134,8 @@ class Chromium:
             message = self._receive(end)
             if message.get("id") == self.number:
                 if "error" in message:
-                    raise RuntimeError(f"{method}: {message['error']['message']}")
+                    msg = f"{method}: {message['error']['message']}"
+                    raise RuntimeError(msg)
                 return message["result"]
             self.events.append(message)
 
@@ -145,7 +145,8 @@ class Chromium:
             ready, _, _ = select.select([self.read_end], [], [], max(0.0, end - time.monotonic()))
             read = os.read(self.read_end, 1 << 20) if ready else b""
             if not read:
-                raise TimeoutError("Chromium did not answer")
+                msg = "Chromium did not answer"
+                raise TimeoutError(msg)
             self.buffer += read
         message, self.buffer = self.buffer.split(b"\0", 1)
         answer: dict[str, Any] = json.loads(message)
@@ -194,8 +195,8 @@ class Chromium:
     def settle(self) -> None:
         """Wait until scripts that were asked for have run and two frames are drawn."""
         self.run(
-            "new Promise((done) => setTimeout(() => requestAnimationFrame(() => "
-            "requestAnimationFrame(() => done(true))), 60))"
+            "Promise.resolve(globalThis.cryoverdict?.page?.idle()).then(() => new Promise("
+            "(done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))"
         )
 
     def photograph(self, path: Path, *, whole: bool = False) -> None:

@@ -267,6 +267,7 @@ def _picture(seed: int) -> PagePictures:
             "power": power * rng.normal(1.0, 0.015, frequency.shape),
             "background": background,
             "fit": fit,
+            "agreement": 1.05 / (1.0 + np.exp((frequency - 0.3) * 40.0)) - 0.05,
         },
         ctf=f"defocus {1.1 + 0.1 * seed:.2f} µm, astigmatism {180 + 20 * seed} Å, fit to 4.1 Å",
         area=area,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from cryoverdict.rules.effect import AtLeast, Flag, LogOdds, Reject
 from cryoverdict.rules.expression import text
 from cryoverdict.rules.rule_error import Fault, RuleError
 from cryoverdict.rules.rule_loader import load_rules
+from cryoverdict.rules.self_test import self_test
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Shelf
@@ -348,3 +350,21 @@ def test_files_are_found_below_the_layer_whatever_their_suffix(shelf: Shelf) -> 
     (inner / "a.yml").write_text(shelf.text())
     (inner / "notes.txt").write_text("not a rule")
     assert [rule.id for rule in shelf.load().rules] == ["poor-resolution"]
+
+
+def test_the_examples_in_the_documentation_are_read(shelf: Shelf) -> None:
+    import cryoverdict.rules as room
+
+    rule, change = (_indented(block) for block in (room.__doc__ or "").split("::\n\n")[1:])
+    shelf.lay("rule", rule)
+    shelf.lay("change", change)
+    rules = load_rules("reject-micrographs", [shelf.site], features={"ctf_resolution_a": "A"})
+    assert rules.rules[0].changes == (
+        "poor_resolution is 8 instead of 6 (we work with tilted grids)",
+    )
+    assert self_test(rules).faults == ()
+
+
+def _indented(block: str) -> str:
+    """Return the indented lines at the beginning of a text."""
+    return "\n".join(takewhile(lambda line: line.startswith("  "), block.splitlines()))

@@ -1,0 +1,1 @@
+"""The catalogue of labelled micrographs: a database that models learn from."""

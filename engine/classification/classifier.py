@@ -1,0 +1,320 @@
+"""Reference-free 2D classification by expectation-maximisation over polar Fourier rings.
+
+Particles are sorted into K classes, turned and centred at once, without references. Each
+iteration compares every particle with every class average at every turn and near shift, and makes
+new averages from all particles, each entering with its probability (maximum a posteriori
+expectation-maximisation: Sigworth 1998, Scheres 2012). `schedule` says how the iterations go from
+coarse to fine, `polar` why rotations cost nothing, `seeding` how classes begin and are refilled,
+`references` how averages are regularised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cryoverdict.engine.classification.classification import Classification, IterationReport
+from cryoverdict.engine.classification.expectation import (
+    Posterior,
+    Search,
+    expected,
+    prepared_search,
+)
+from cryoverdict.engine.classification.maximisation import Accumulator, cross_power
+from cryoverdict.engine.classification.noise import ImagePower, expected_signal, updated_noise
+from cryoverdict.engine.classification.parameters import ClassificationParameters
+from cryoverdict.engine.classification.particle_stack import ParticleStack
+from cryoverdict.engine.classification.polar import PolarGrid, polar_grid
+from cryoverdict.engine.classification.polar_images import PolarImages
+from cryoverdict.engine.classification.references import (
+    References,
+    Sums,
+    shared_signal_power,
+    solved,
+)
+from cryoverdict.engine.classification.resolution import (
+    CORRELATION_THRESHOLD,
+    class_measures,
+    crossing_a,
+    ring_correlations,
+)
+from cryoverdict.engine.classification.schedule import Stage, schedule
+from cryoverdict.engine.classification.seeding import Assigned, image_power, refilled, seeds
+from cryoverdict.engine.engine_error import EngineError
+
+Progress = Callable[[IterationReport], None]
+# Log-likelihoods of one batch: large enough for the matrix products, small enough for the cache.
+BATCH_VALUES = 4_000_000
+BATCH_VALUES_GPU = 200_000_000
+FEWEST_AT_ONCE, MOST_AT_ONCE = 8, 64
+FARTHEST_PX = 0.125  # of the box: no particle's centre is sought farther away
+
+
+def classify(
+    stack: ParticleStack,
+    parameters: ClassificationParameters,
+    *,
+    seed: int = 0,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Classification:
+    """Return the classes of a stack of particles.
+
+    The same seed, parameters, particles and number of threads give the same result. ``device`` is
+    torch's name for one (``"cuda"``); by default a GPU where torch sees one, else the CPU.
+    ``progress`` is called after each iteration. Raises `EngineError` for fewer particles than
+    classes or optics without a CTF, `InputError` for images that cannot be read.
+    """
+    if len(stack) < 2 * parameters.classes:
+        most = len(stack) // 2
+        found = f"{stack.source}: {len(stack)} particles for {parameters.classes} classes"
+        msg = f"{found}; accepted are at most {most} classes: ask for fewer"
+        raise EngineError(msg)
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with torch.inference_mode():
+        run = _Run.begin(stack, parameters, np.random.default_rng(seed), chosen)
+        for number, stage in enumerate(run.stages, start=1):
+            report = run.iterate(number, stage)
+            if progress is not None:
+                progress(report)
+        return run.finish()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Particles:
+    """The latest findings for each particle, as `Classification` describes them."""
+
+    number: NDArray[np.int64]
+    probability: NDArray[np.float16]
+    turn_rad: NDArray[np.float32]
+    shift_px: NDArray[np.float32]
+    top: NDArray[np.float32]
+    log_evidence: NDArray[np.float32]
+    significant: NDArray[np.int32]
+
+    @classmethod
+    def unseen(cls, count: int, classes: int) -> _Particles:
+        """Return particles of which nothing is known; their class is −1."""
+        return cls(
+            number=np.full(count, -1, dtype=np.int64),
+            probability=np.zeros((count, classes), dtype=np.float16),
+            turn_rad=np.zeros(count, dtype=np.float32),
+            shift_px=np.zeros((count, 2), dtype=np.float32),
+            top=np.zeros(count, dtype=np.float32),
+            log_evidence=np.zeros(count, dtype=np.float32),
+            significant=np.zeros(count, dtype=np.int32),
+        )
+
+    def take(self, indices: NDArray[np.int64], found: Posterior) -> None:
+        """Note what one batch was found to be."""
+        self.number[indices] = found.by_class.argmax(dim=1).cpu().numpy()
+        self.probability[indices] = found.by_class.cpu().numpy()
+        self.turn_rad[indices] = found.turn_rad.cpu().numpy()
+        self.shift_px[indices] = found.shift_px.cpu().numpy()
+        self.top[indices] = found.top.cpu().numpy()
+        self.log_evidence[indices] = found.log_evidence.cpu().numpy()
+        self.significant[indices] = found.significant.cpu().numpy()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The state of a classification between iterations."""
+
+    stack: ParticleStack
+    parameters: ClassificationParameters
+    rng: np.random.Generator
+    grid: PolarGrid
+    images: PolarImages
+    stages: tuple[Stage, ...]
+    first_power: torch.Tensor
+    noise: torch.Tensor
+    sums: Sums
+    references: References
+    particles: _Particles
+    power: ImagePower
+    history: list[IterationReport] = field(default_factory=list)
+
+    @classmethod
+    def begin(
+        cls,
+        stack: ParticleStack,
+        parameters: ClassificationParameters,
+        rng: np.random.Generator,
+        device: torch.device,
+    ) -> _Run:
+        """Prepare the particles and the first averages."""
+        grid = polar_grid(
+            box=stack.box,
+            pixel_size_a=stack.pixel_size_a,
+            mask_diameter_a=parameters.mask_diameter_a,
+            resolution_limit_a=parameters.resolution_limit_a,
+            mask_edge_px=parameters.mask_edge_px,
+            device=device,
+        )
+        images = PolarImages(stack=stack, grid=grid, parameters=parameters, device=device)
+        stages = schedule(
+            parameters=parameters,
+            particles=len(stack),
+            box_a=stack.box * stack.pixel_size_a,
+            rings=grid.rings,
+            pixel_size_a=stack.pixel_size_a,
+        )
+        looked_at = _subset(len(stack), stages[0].particles, rng)
+        power = image_power(images, looked_at, 256)
+        noise = power.mean_power()
+        first_power = expected_signal(power)
+        sums = seeds(images, noise, parameters.classes, rng)
+        return cls(
+            stack=stack,
+            parameters=parameters,
+            rng=rng,
+            grid=grid,
+            images=images,
+            stages=stages,
+            first_power=first_power,
+            noise=noise,
+            sums=sums,
+            references=solved(sums, noise, first_power),
+            particles=_Particles.unseen(len(stack), parameters.classes),
+            power=power,
+        )
+
+    def iterate(self, number: int, stage: Stage) -> IterationReport:
+        """Do one iteration: expectation, maximisation, new noise, refilled classes, new centres."""
+        indices = _subset(len(self.stack), stage.particles, self.rng)
+        before = self.particles.number[indices].copy()
+        search = prepared_search(self.grid, self.references, stage)
+        found = self._expect(indices, search)
+        fresh = found.sums(self.grid)
+        cross = cross_power(fresh, self.references.averages, self.grid)
+        self.noise = updated_noise(
+            power=self.power,
+            cross=cross,
+            ctf2=fresh.ctf2.sum(dim=0),
+            old=self.noise,
+            averages=self.grid.power(self.references.averages),
+            rings=stage.rings,
+        )
+        scaled = fresh.scaled(len(self.stack) / len(indices))
+        self.sums = scaled.blended(self.sums if number > 1 else None, stage.step)
+        correlations = ring_correlations(self.sums, self.grid)
+        members = self.sums.total_members.clone()
+        count = 0
+        if stage.reseeds:
+            assigned = Assigned(number=self.particles.number, turn_rad=self.particles.turn_rad)
+            count = refilled(self.sums, assigned, self.images, self.noise, self.rng)
+        self._solve()
+        if stage.moves:
+            self._move()
+        self.history.append(
+            self._report(number, stage, members, correlations, before, indices, count)
+        )
+        return self.history[-1]
+
+    def _expect(self, indices: NDArray[np.int64], search: Search) -> Accumulator:
+        """Return the sums over the particles ``indices``, alternate batches to alternate halves."""
+        accumulator = Accumulator.nothing(search, self.grid, len(self.stack.optics))
+        power = ImagePower.nothing(len(self.stack.optics), self.grid)
+        inverse = 1.0 / self.noise
+        for i, batch in enumerate(self.images.batches(indices, _batch_size(search, self.images))):
+            inverse_noise = inverse[batch.group]
+            posterior = expected(batch, search, inverse_noise)
+            accumulator.add(batch, posterior, inverse_noise, i % 2)
+            self.particles.take(batch.indices, posterior)
+            power.add(batch)
+        self.power = power
+        return accumulator
+
+    def _solve(self) -> None:
+        """Make new averages from the sums."""
+        signal = shared_signal_power(self.sums, self.noise, self.grid, self.first_power)
+        strength = self.parameters.prior_strength
+        self.references = solved(self.sums, self.noise, strength * signal)
+
+    def _move(self) -> None:
+        """Give the particles new centres, to whole pixels; shifts are then small again."""
+        farthest = int(FARTHEST_PX * self.stack.box)
+        found = np.rint(self.particles.shift_px).astype(np.int64)
+        centres = np.clip(self.images.centres_px + found, -farthest, farthest)
+        self.particles.shift_px -= centres - self.images.centres_px
+        self.images.move(centres)
+
+    def _report(
+        self,
+        number: int,
+        stage: Stage,
+        members: torch.Tensor,
+        correlations: torch.Tensor,
+        before: NDArray[np.int64],
+        indices: NDArray[np.int64],
+        count: int,
+    ) -> IterationReport:
+        """Return what happened in this iteration."""
+        frequencies = self.grid.frequencies.cpu().numpy()
+        alive = (members > 0.1 * members.mean()).cpu().numpy()
+        curves = correlations.cpu().numpy()[alive]
+        found = [crossing_a(curve, frequencies, CORRELATION_THRESHOLD) for curve in curves]
+        known = [value for value in found if value is not None]
+        seen = before >= 0
+        now = self.particles.number[indices]
+        return IterationReport(
+            number=number,
+            total=len(self.stages),
+            alive=int(alive.sum()),
+            compared_a=float(1.0 / frequencies[stage.rings - 1]),
+            resolution_a=float(np.median(known)) if known else None,
+            top=float(self.particles.top[indices].mean()),
+            log_evidence=float(self.particles.log_evidence[indices].astype(np.float64).sum()),
+            changed=float((before != now)[seen].mean()) if seen.any() else None,
+            refilled=count,
+            particles=len(indices),
+        )
+
+    def finish(self) -> Classification:
+        """Return the outcome of the last iteration."""
+        largest = int(self.power.count.argmax())
+        measures = class_measures(
+            sums=self.sums,
+            references=self.references,
+            noise=self.noise[largest],
+            mean_ctf2=self.power.mean_ctf2()[largest],
+            grid=self.grid,
+        )
+        found = self.particles
+        return Classification(
+            number=found.number.astype(np.int32),
+            probability=found.probability,
+            turn_deg=np.degrees(found.turn_rad),
+            shift_px=found.shift_px + self.images.centres_px.astype(np.float32),
+            top=found.top,
+            log_evidence=found.log_evidence,
+            significant=found.significant,
+            averages=self.grid.image(self.references.averages).cpu().numpy(),
+            classes=measures,
+            noise=self.noise.cpu().numpy(),
+            frequencies=self.grid.frequencies.cpu().numpy(),
+            box=self.grid.box,
+            pixel_size_a=self.grid.pixel_size_a,
+            mask_share=self.grid.mask_share,
+            history=tuple(self.history),
+        )
+
+
+def _subset(count: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return ``wanted`` random particles in ascending order, or all."""
+    if wanted >= count:
+        return np.arange(count)
+    return np.sort(rng.choice(count, wanted, replace=False))
+
+
+def _batch_size(search: Search, images: PolarImages) -> int:
+    """Return how many particles are compared at once."""
+    each = search.reference.shape[2] * len(search.turns_rad)
+    room = BATCH_VALUES if images.device.type == "cpu" else BATCH_VALUES_GPU
+    return int(
+        np.clip(room // each, FEWEST_AT_ONCE, MOST_AT_ONCE if room == BATCH_VALUES else 4096)
+    )

@@ -50,6 +50,8 @@ def belief_of(findings: Iterable[Finding]) -> Belief:
                 weights.append(_evidence(finding, "rule", value))
                 against = -value
             case _:
+                # A flag says something and weighs nothing.
+                weights.append(_evidence(finding, "rule", 0.0))
                 continue
         for defect in finding.rule.points_to:
             pointed[defect] = pointed.get(defect, 0.0) + against

@@ -11,12 +11,17 @@ import numpy as np
 
 from cryoverdict.engine.measurement_store import Measurement, MeasurementStore, Pictures
 from cryoverdict.engine.parallel import each
+from cryoverdict.features.ctf_fit import CtfFit
 from cryoverdict.features.families import measure, micrograph_features
 from cryoverdict.features.feature import Answer
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import Micrograph
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.features.view import View
+
+
+# Closer to 0 than this the sign of the contrast is a guess, not worth a note.
+CLEARLY_INVERTED = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +78,7 @@ def measure_file(micrograph: Micrograph) -> Measurement:
 def measure_view(view: View) -> Measurement:
     """Measure a view and draw its small pictures."""
     notes = []
-    if view.inverted:
+    if view.contrast_sign < -CLEARLY_INVERTED:
         notes.append("The contrast was inverted (particles light) and has been corrected.")
     if view.optics.pixel_size_a is None:
         notes.append("The pixel size is unknown: what needs it could not say.")
@@ -86,7 +91,6 @@ def draw(view: View) -> Pictures:
     """Return the thumbnail, the spectrum, the usable-area map and the CTF curves of a view."""
     from cryoverdict.features.area_map import usable_area
     from cryoverdict.features.ctf_family import fitted
-    from cryoverdict.features.ctf_fit import CtfFit
     from cryoverdict.features.pictures import pictures
 
     small = pictures(view)
@@ -97,9 +101,20 @@ def draw(view: View) -> Pictures:
     }
     fit = view.once(fitted)
     if isinstance(fit, CtfFit):
-        for name in ("frequency_per_a", "power", "background", "fit"):
+        for name in ("frequency_per_a", "power", "background", "fit", "agreement"):
             drawn[f"profile_{name}"] = np.asarray(getattr(fit.profile, name), np.float32)
+        drawn["ctf"] = np.array(told(fit))
     return drawn
+
+
+def told(fit: CtfFit) -> str:
+    """Return a CTF in words, for the caption under the power spectrum."""
+    ctf = fit.ctf
+    how = "given" if fit.given else "fitted"
+    if not (fit.given or fit.rings_seen):
+        return "no Thon rings stand out of the noise"
+    focus = f"defocus {ctf.mean_defocus_a / 1e4:.2f} µm, astigmatism {ctf.astigmatism_a:.0f} Å"
+    return f"{focus}, rings to {fit.resolution_a:.1f} Å ({how})"
 
 
 def _measure_task(task: _Task) -> Measured:

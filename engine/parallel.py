@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from cryoverdict.engine.engine_error import EngineError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -22,6 +24,7 @@ def each(
         yield from map(work, items)
         return
     from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     waiting: deque[Future[Result]] = deque()
@@ -36,6 +39,9 @@ def each(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        msg = "a worker process was killed, likely for lack of memory; use fewer --threads"
+        raise EngineError(msg) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cryoverdict.features.area_map import AreaKind, AreaMap, usable_area
 from cryoverdict.features.dark_objects import IceObject
 from cryoverdict.features.feature import Absent, Answer, feature
@@ -11,8 +9,9 @@ from cryoverdict.features.film_edges import FilmEdge
 from cryoverdict.features.view import View
 
 _MAP = "usable-area map (as MicrographCleaner and Warp's BoxNet mask areas)"
-# Weights in robust deviations below which an edge or an object is not there.
-_NOTHING = 0.0
+_ARCS = "arcs of circles along which the sides differ (Hough transform, Duda & Hart 1972)"
+# Kinds of edges that come from the support, and not from bars, tears or objects.
+_SUPPORT = ("film", "line")
 
 
 def _map(view: View) -> AreaMap:
@@ -25,9 +24,12 @@ def _dark(view: View) -> tuple[IceObject, ...]:
     return tuple(o for o in _map(view).objects if o.kind != "bright")
 
 
-def _strongest(edges: tuple[FilmEdge, ...], of: Callable[[FilmEdge], float]) -> float:
-    """Return the largest value over all film edges, 0 where there is none."""
-    return max((of(e) for e in edges if e.kind in ("film", "line")), default=_NOTHING)
+def _film_edge(view: View) -> FilmEdge | Absent:
+    """Return the clearest edge of a film, or of a hole of which only the rim shows."""
+    edges = [e for e in _map(view).edges if e.kind in _SUPPORT]
+    if not edges:
+        return Absent("no edge of a film crosses the micrograph")
+    return max(edges, key=lambda e: e.score)
 
 
 @feature(better="higher", source=_MAP)
@@ -56,7 +58,7 @@ def aggregate_fraction(view: View) -> Answer:
 
 @feature(better="lower", source=_MAP)
 def dark_bar_fraction(view: View) -> Answer:
-    """Fraction of the micrograph behind a grid bar, outside the beam, or in faulty border lines."""
+    """Fraction of the micrograph behind a straight dark bar or in faulty lines at the border."""
     return _map(view).fraction(AreaKind.DARK_BAR)
 
 
@@ -66,37 +68,45 @@ def bright_area_fraction(view: View) -> Answer:
     return _map(view).fraction(AreaKind.BRIGHT)
 
 
-@feature(better="lower", source=_MAP)
+@feature(unit="count", better="lower", source=_MAP)
 def dark_object_count(view: View) -> Answer:
-    """How many dark objects larger than particles there are."""
+    """Number of dark objects that are no particles; what lies close together counts once."""
     return float(len(_dark(view)))
 
 
 @feature(better="lower", source=_MAP)
 def largest_object_fraction(view: View) -> Answer:
     """Fraction of the micrograph under its largest dark object."""
-    return max((o.area_fraction for o in _dark(view)), default=0.0)
+    return max((float(o.area_fraction) for o in _dark(view)), default=0.0)
 
 
 @feature(better="lower", source=_MAP)
 def darkest_object_contrast(view: View) -> Answer:
     """Darkness of the darkest object in deviations of the noise, 0 where there is none."""
-    return max((o.contrast for o in _dark(view)), default=_NOTHING)
+    return max((float(o.contrast) for o in _dark(view)), default=0.0)
 
 
-@feature(better="lower", source="robust deviations over all arcs and lines through the micrograph")
+@feature(better="lower", source=_ARCS)
 def film_edge_score(view: View) -> Answer:
     """How clearly the edge of a film crosses the micrograph, 0 where none does."""
-    return _strongest(_map(view).edges, lambda e: e.score)
+    edge = _film_edge(view)
+    return 0.0 if isinstance(edge, Absent) else float(edge.score)
 
 
-@feature(better="neither", source="difference of the two sides of the edge")
+@feature(better="neither", source=_ARCS)
 def film_edge_step(view: View) -> Answer:
-    """Step of the grey values across the film's edge, in robust deviations of its cells."""
-    edges = _map(view).edges
-    if not any(e.kind in ("film", "line") for e in edges):
-        return Absent("no edge of a film crosses the micrograph")
-    return _strongest(edges, lambda e: abs(e.grey_step))
+    """Grey level of the film less that of the ice, in robust deviations of cells of 1/64 field."""
+    edge = _film_edge(view)
+    return edge if isinstance(edge, Absent) else float(edge.grey_step)
+
+
+@feature(better="neither", source=_ARCS)
+def film_edge_curvature(view: View) -> Answer:
+    """Longer side of the field over the radius of the film's edge: 0 straight, 2 a whole circle."""
+    edge = _film_edge(view)
+    if isinstance(edge, Absent):
+        return edge
+    return abs(float(edge.arc.curvature)) * max(edge.grid)
 
 
 FEATURES = (
@@ -111,4 +121,5 @@ FEATURES = (
     darkest_object_contrast,
     film_edge_score,
     film_edge_step,
+    film_edge_curvature,
 )

@@ -1,10 +1,9 @@
 """Blobs in the usable ice over scales, beside what chance alone would make of them.
 
-The image is filtered with the scale-normalised Laplacian of a Gaussian. Two fields of chance stand
-beside each response. The first is what randomising the phases of the same image gives on average:
-a Gaussian field with the image's own power spectrum, of which the number and the heights of maxima
-are known in closed form, so that no random copy is made. The second is noise alone: a Gaussian
-field with the flat spectrum that the image has at its highest frequencies.
+The image is filtered with the scale-normalised Laplacian of a Gaussian. Beside each response stands
+what randomising the phases of the same image would give on average: a Gaussian field with the
+image's own power spectrum. How many maxima of which height it has is known in closed form, so that
+no random copy is made.
 
 Sources: T. Lindeberg, Int. J. Comput. Vis. 30:79, 1998 (scale-normalised blobs); `peak_statistics`.
 """
@@ -12,6 +11,7 @@ Sources: T. Lindeberg, Int. J. Comput. Vis. 30:79, 1998 (scale-normalised blobs)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,10 @@ DIAMETER = 2.83
 # Of the image at half sampling, in radians a pixel: where only noise is left.
 NOISE_BAND = (0.8 * np.pi, np.pi)
 FEWEST_PIXELS = 3000
-# Maxima of pure noise higher than this many deviations are rare.
-BLOB_DEVIATIONS = 4.0
+# A maximum this many deviations of its scale's response high is called a blob.
+BLOB_HEIGHT = 2.5
+# Wavelengths of things of a particle's size, in cycles along the longer side.
+PARTICLE_BAND = (12.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,9 +45,8 @@ class BlobScale:
     ``scale_px`` is the Gaussian's deviation in pixels of ``AreaMap.rest``. ``dark`` and ``light``
     are the heights (grey) of all maxima and, with the sign turned, minima inside the usable area of
     ``area_px`` pixels; ``dark_places`` ``(n, 2)`` the rows and columns of the former.
-    ``own`` is the field with the image's own spectrum, ``noise_deviation`` that of noise alone.
-    ``skewness`` and ``excess_kurtosis`` are the response's, ``independent`` the number of its
-    independent values.
+    ``own`` is the field with the image's own spectrum. ``skewness`` and ``excess_kurtosis`` are
+    the response's.
     """
 
     scale_px: float
@@ -54,23 +55,75 @@ class BlobScale:
     dark_places: NDArray[np.intp]
     light: _Double
     own: GaussianPeaks
-    noise_deviation: float
     skewness: float
     excess_kurtosis: float
-    independent: float
+
+    @property
+    def blobs(self) -> int:
+        """The number of dark blobs."""
+        return _count_above(self.dark, BLOB_HEIGHT * self.own.deviation)
+
+    @property
+    def light_blobs(self) -> int:
+        """The number of light blobs."""
+        return _count_above(self.light, BLOB_HEIGHT * self.own.deviation)
+
+    @property
+    def asymmetry(self) -> float:
+        """Dark blobs beyond light ones, in deviations of their number; about 0 ± 1 by chance."""
+        dark, light = self.blobs, self.light_blobs
+        return (dark - light) / sqrt(dark + light + 1.0)
+
+    def excess(self, expected: float) -> float:
+        """Return the dark maxima beyond chance among the highest, in Poisson deviations.
+
+        They are counted above the height above which chance would have ``expected`` of them.
+        """
+        height = self.own.height_of(expected / self.area_px)
+        return (_count_above(self.dark, height) - expected) / sqrt(expected + 1.0)
+
+    def misfit(self) -> float:
+        """Return how far the heights of maxima and minima are from those of a Gaussian field.
+
+        The sum of the two Kolmogorov distances, each times the root of the number of maxima: 2 to
+        3 by chance.
+        """
+        return self._distance(self.dark) + self._distance(self.light)
+
+    def _distance(self, heights: _Double) -> float:
+        """Return the Kolmogorov distance from the field's own law, times the root of the number."""
+        count = len(heights)
+        if count < 20:
+            return 0.0
+        below = self.own.fraction_below(heights)
+        rank = np.arange(1, count + 1) / count
+        farthest = max(float((below - rank).max()) + 1.0 / count, float((rank - below).max()))
+        return farthest * sqrt(count)
+
+
+def _count_above(sorted_values: _Double, limit: float) -> int:
+    """Return how many of some values in rising order exceed a limit."""
+    return len(sorted_values) - int(np.searchsorted(sorted_values, limit, side="right"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BlobField:
     """The blobs of one micrograph: its scales, fine to coarse, and the responses ``(scale, y, x)``.
 
-    ``usable_fraction`` is that of the field of view; ``pixel_a`` the size of a pixel in Å or None.
+    ``usable_fraction`` is that of the field of view; ``pixel_a`` the size of a pixel in Å or None;
+    ``band_ratio`` the power at the wavelengths of particles over that of the noise.
     """
 
     scales: tuple[BlobScale, ...]
     responses: _Float
     usable_fraction: float
     pixel_a: float | None
+    band_ratio: float
+
+    @property
+    def best(self) -> int:
+        """The number of the scale at which dark blobs prevail over light ones most."""
+        return int(np.argmax([scale.asymmetry for scale in self.scales]))
 
     @property
     def longer_px(self) -> int:
@@ -100,8 +153,13 @@ def blob_field(view: View) -> BlobField | None:
     if shape[1] % 2 == 0:
         both[:, -1] = 1.0
     power = np.square(np.abs(transform)) * both / np.float32(rest.size**2 * share)
-    band = (k2 >= NOISE_BAND[0] ** 2) & (k2 < NOISE_BAND[1] ** 2)
-    floor = float(power[band].sum(dtype=np.float64) / both[band].sum(dtype=np.float64))
+    high = (k2 >= NOISE_BAND[0] ** 2) & (k2 < NOISE_BAND[1] ** 2)
+    unit = 2.0 * np.pi / max(shape)
+    middle = (k2 >= (PARTICLE_BAND[0] * unit) ** 2) & (k2 < (PARTICLE_BAND[1] * unit) ** 2)
+    noise, signal = (
+        float(power[where].sum(dtype=np.float64) / both[where].sum(dtype=np.float64))
+        for where in (high, middle)
+    )
     whole = bool(usable.all())
     distance = None if whole else ndimage.distance_transform_edt(usable)
     scales, responses = [], []
@@ -113,7 +171,7 @@ def blob_field(view: View) -> BlobField | None:
             break
         weight = np.float32(scale * scale) * k2 * np.exp(np.float32(-0.5 * scale * scale) * k2)
         response = fft.irfft2(-transform * weight, shape).astype(np.float32)
-        scales.append(_scale(scale, response, inner, power, k2, weight, both, floor))
+        scales.append(_scale(scale, response, inner, power * weight * weight, k2))
         responses.append(response)
     if not scales:
         return None
@@ -125,6 +183,7 @@ def blob_field(view: View) -> BlobField | None:
         responses=np.stack(responses),
         usable_fraction=share,
         pixel_a=pixel_a,
+        band_ratio=signal / max(noise, 1e-30),
     )
 
 
@@ -135,24 +194,14 @@ def _away_from_borders(shape: tuple[int, int], reach: int) -> _Bool:
     return inside
 
 
-def _scale(
-    scale: float,
-    response: _Float,
-    inner: _Bool,
-    power: _Float,
-    k2: _Float,
-    weight: _Float,
-    both: _Float,
-    floor: float,
-) -> BlobScale:
-    """Return the maxima of one response and the fields of chance beside it."""
-    passed = (power * weight * weight).astype(np.float64)
-    variance = float(passed.sum())
-    passed *= k2
-    slope = float(passed.sum())
-    passed *= k2
-    own = GaussianPeaks(variance=variance, slope=slope, curvature=float(passed.sum()))
-    noise = floor * float((both * weight * weight).sum(dtype=np.float64))
+def _scale(scale: float, response: _Float, inner: _Bool, power: _Float, k2: _Float) -> BlobScale:
+    """Return the maxima of one response and, from its power, the field of chance beside it."""
+    passed = power.astype(np.float64)
+    moments = []
+    for _ in range(3):
+        moments.append(float(passed.sum()))
+        passed *= k2
+    own = GaussianPeaks(variance=moments[0], slope=moments[1], curvature=moments[2])
     highest, lowest = _extrema(response)
     places = np.argwhere(highest & inner)
     dark = response[places[:, 0], places[:, 1]].astype(np.float64)
@@ -160,18 +209,15 @@ def _scale(
     light = np.sort(-response[lowest & inner].astype(np.float64))
     values = response[inner].astype(np.float64)
     square = float(np.mean(values**2))
-    count = int(len(values))
     return BlobScale(
         scale_px=scale,
-        area_px=count,
+        area_px=len(values),
         dark=dark[order],
         dark_places=places[order],
         light=light,
         own=own,
-        noise_deviation=float(np.sqrt(noise)),
         skewness=float(np.mean(values**3)) / square**1.5,
         excess_kurtosis=float(np.mean(values**4)) / square**2 - 3.0,
-        independent=count * own.per_pixel,
     )
 
 

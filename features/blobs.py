@@ -99,7 +99,7 @@ def _scale(
     sigma: float,
 ) -> BlobScale:
     """Return what one band shows."""
-    from scipy import fft, ndimage
+    from scipy import fft
 
     k = np.square(cycles) * np.float32(-2.0 * (pi / FIELD) ** 2 * sigma**2)
     gain = np.exp(k) - np.exp(k * np.float32(WIDER**2))
@@ -109,26 +109,45 @@ def _scale(
     deviation = float(inside.std()) or 1.0
     darkness /= np.float32(deviation)
     reach = max(1, round(sigma * max(shape) / FIELD))
-    # Peaks at the rim of the usable area belong to what was cut out, not to the ice.
-    kept = ndimage.binary_erosion(usable, iterations=reach, border_value=1)
-    top = ndimage.maximum_filter(darkness, size=3) == darkness
-    bottom = ndimage.minimum_filter(darkness, size=3) == darkness
-    dark = top & kept & (darkness > PEAK_HEIGHT)
-    light = bottom & kept & (darkness < -PEAK_HEIGHT)
+    kept = _shrunk(usable, reach)
+    dark, light = _peaks(darkness, kept), _peaks(-darkness, kept)
     power = np.square(band.real) + np.square(band.imag)
     power[:, 1:-1] *= np.float32(2.0)
     omega = cycles * np.float32(2.0 * pi / max(shape))
     z = inside / np.float32(deviation)
     return BlobScale(
         sigma=sigma,
-        dark=int(dark.sum()),
-        light=int(light.sum()),
+        dark=len(dark),
+        light=len(light),
         expected=expected_peaks(power, omega, PEAK_HEIGHT) * float(kept.sum()),
         skewness=float(np.mean(z * z * z)),
         kurtosis=float(np.mean(np.square(z * z)) - 3.0),
-        heights=darkness[dark],
-        places=np.argwhere(dark),
+        heights=darkness[dark[:, 0], dark[:, 1]],
+        places=dark,
     )
+
+
+def _shrunk(usable: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Return the usable area without its rim, whose peaks belong to what was cut out."""
+    from scipy import ndimage
+
+    if usable.all():
+        return usable
+    outside = ndimage.uniform_filter((~usable).astype(np.float32), size=2 * reach + 1)
+    inner: NDArray[np.bool_] = usable & (outside < 1e-6)
+    return inner
+
+
+def _peaks(field: _Float, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the places ``(n, 2)`` of local maxima above `PEAK_HEIGHT`, not at the border."""
+    high = (field > PEAK_HEIGHT) & kept
+    high[0, :] = high[-1, :] = high[:, 0] = high[:, -1] = False
+    y, x = np.nonzero(high)
+    level = field[y, x]
+    top = np.ones(len(y), dtype=np.bool_)
+    for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+        top &= level > field[y + dy, x + dx]
+    return np.column_stack([y[top], x[top]])
 
 
 def expected_peaks(power: _Float, omega: _Float, height: float) -> float:

@@ -21,7 +21,7 @@ class Ctf:
 
     Defocus in Å, positive for underfocus; ``defocus_u_a`` is the value along the direction
     ``defocus_angle_deg``, measured from the horizontal axis (columns) towards increasing rows,
-    ``defocus_v_a`` the one across it. The aberration at spatial frequency s (1/Å) and direction θ is
+    ``defocus_v_a`` the one across it. The aberration at spatial frequency s (1/Å), direction θ, is
 
         χ = π λ s² (Δf(θ) − λ² s² Cs / 2) + φ + arcsin(w),
         Δf(θ) = (U + V)/2 + (U − V)/2 · cos 2(θ − angle),
@@ -145,32 +145,16 @@ class Ctf:
         fx = np.arange(box // 2 + 1)[None, :] / (box * pixel_size_a)
         return self.value(np.hypot(fy, fx), np.arctan2(fy, fx)).astype(np.float32)
 
-    def zeros(self, limit: float) -> NDArray[np.float64]:
-        """Return the frequencies (1/Å, rising, up to ``limit``) at which the mean CTF is zero."""
-        return self._crossings(limit, offset=0.0)
-
     def ring_count(self, limit: float) -> float:
-        """Return how many Thon rings lie below a frequency (1/Å): maxima of CTF², rising edge in.
+        """Return how many Thon rings lie below a frequency (1/Å); the last may be a fraction.
 
-        A ring counts from the zero before it to the zero behind it; the last one may be a
-        fraction. It is the phase run through, in units of π.
+        It is the phase χ that the mean CTF runs through on the way, in units of π.
         """
         if limit <= 0.0:
             return 0.0
         steps = np.linspace(0.0, limit, 2048)
         phase = self.phase(steps)
         return float(np.abs(np.diff(phase)).sum() / pi)
-
-    def _crossings(self, limit: float, offset: float) -> NDArray[np.float64]:
-        """Return where χ/π + ``offset`` passes a whole number, by inverse interpolation."""
-        steps = np.linspace(0.0, limit, 8192)
-        turns = self.phase(steps) / pi + offset
-        found = []
-        for i in np.flatnonzero(np.floor(turns[:-1]) != np.floor(turns[1:])):
-            low, high = turns[i], turns[i + 1]
-            whole = np.floor(max(low, high))
-            found.append(steps[i] + (steps[i + 1] - steps[i]) * (whole - low) / (high - low))
-        return np.asarray(found)
 
 
 def half_turn_deg(angle_deg: float) -> float:

@@ -106,7 +106,7 @@ def _score(white: WhiteSpectrum, wave: NDArray[np.float64]) -> float:
     level = white.level[:used]
     square = total * polar.square[:used] / level**2 - 2.0 * mean / level + total
     size = (float(square.sum()) - float(np.sum(inside**2))) * float(np.sum(waves**2))
-    return float(np.sum(rings * waves)) / max(size, 1e-30) ** 0.5
+    return float(np.sum(rings * waves) / np.sqrt(max(size, 1e-30)))
 
 
 def _along_rings(

@@ -33,19 +33,19 @@ class WhiteSpectrum:
 
 
 def cubic_splines(x: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return ``count`` ≥ 4 uniform cubic B-splines over the range of rising ``x``, ``(x, count)``."""
+    """Return ``count`` ≥ 4 uniform cubic B-splines over rising ``x``: ``(x, count)``."""
     span = x[-1] - x[0]
     place = (x - x[0]) / span * (count - 3)
     t = np.abs(place[:, None] - (np.arange(count)[None, :] - 1.0))
     inner = (4.0 - 6.0 * t**2 + 3.0 * t**3) / 6.0
     outer = (2.0 - t) ** 3 / 6.0
-    return np.where(t < 1.0, inner, np.where(t < 2.0, outer, 0.0))
+    return np.asarray(np.where(t < 1.0, inner, np.where(t < 2.0, outer, 0.0)))
 
 
 def hats(x: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Return ``count`` ≥ 2 uniform piecewise linear functions over the range of rising ``x``."""
     place = (x - x[0]) / (x[-1] - x[0]) * (count - 1)
-    return np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(count)[None, :]))
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(count)[None, :])))
 
 
 def background_basis(frequency: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from math import hypot
+
 from cryoverdict.features.ctf import Ctf
 from cryoverdict.features.ctf_fit import CtfFit, evaluate_ctf, fit_ctf
 from cryoverdict.features.feature import Absent, Answer, Given, feature
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import GivenCtf
+from cryoverdict.features.optics import Optics, electron_wavelength_a
+from cryoverdict.features.power_spectrum import PowerSpectrum
 from cryoverdict.features.view import View
 
 # With fewer rings below Nyquist than this, any defocus fits as well as another.
 FEWEST_RINGS = 1.5
+# An underfocus that every session has; where its rings lie beyond Nyquist, none need be seen.
+USUAL_DEFOCUS_A = 10_000.0
 _CTFFIND = "Rohou & Grigorieff 2015 (CTFFIND4)"
 _NO_RINGS = "no Thon rings stand out of the noise, so there is no CTF to speak of"
 
@@ -20,20 +26,82 @@ def fitted(view: View) -> CtfFit | Absent:
 
     A given CTF is only scored against the spectrum; nothing is searched for then.
     """
-    missing = view.optics.missing_for_ctf
-    if missing:
-        return Absent(f"{', '.join(missing)} unknown, and no CTF can be computed without")
-    given = view.micrograph.given_ctf
     try:
-        if given is not None:
-            fit = evaluate_ctf(view.spectrum, view.optics, Ctf.of(given, view.optics))
-        else:
-            fit = fit_ctf(view.spectrum, view.optics)
+        if view.micrograph.given_ctf is None:
+            return view.once(own_fit)
+        missing = _missing(view)
+        if missing:
+            return Absent(missing)
+        given = Ctf.of(view.micrograph.given_ctf, view.optics)
+        return evaluate_ctf(view.once(spectrum_of), view.optics, given)
     except InputError as error:
         return Absent(str(error))
-    if fit.rings_to_nyquist < FEWEST_RINGS and given is None:
+
+
+def own_fit(view: View) -> CtfFit | Absent:
+    """Return the fit of a view, whether or not a CTF came with it; ``view.once(own_fit)``.
+
+    A phase shift is searched for where the list has one.
+    """
+    missing = _missing(view)
+    if missing:
+        return Absent(missing)
+    given = view.micrograph.given_ctf
+    spectrum = view.once(spectrum_of)
+    fit = fit_ctf(spectrum, view.optics, phase_plate=bool(given and given.phase_shift_deg))
+    if fit.rings_to_nyquist < FEWEST_RINGS:
         return Absent("the pixel size is too large: fewer than two Thon rings lie below Nyquist")
+    if not fit.rings_seen:
+        limit_a = _invisible_below_a(spectrum, view.optics)
+        if limit_a > USUAL_DEFOCUS_A:
+            return Absent(
+                "no Thon rings are seen, and at this pixel size they need not be: those of an "
+                f"underfocus below {limit_a / 1e4:.1f} µm lie beyond Nyquist"
+            )
+        if not view.grey.has_counts:
+            return Absent(
+                "no Thon rings are seen, but in a picture of 8 or 16 bits they may have been lost "
+                "by stretching, denoising or compression"
+            )
     return fit
+
+
+def spectrum_of(view: View) -> PowerSpectrum:
+    """Return the spectrum to fit: the stored one where the list names it, or else the view's own.
+
+    A stored spectrum is of single frames and shows the rings better than their sum does.
+    """
+    from cryoverdict.features.stored_spectrum import read_stored_spectrum
+
+    path = view.micrograph.power_spectrum
+    if path is not None:
+        try:
+            return read_stored_spectrum(path, view.optics.pixel_size_a)
+        except (InputError, OSError):
+            return view.spectrum
+    return view.spectrum
+
+
+def _missing(view: View) -> str | None:
+    """Return what the CTF cannot be computed without, in words."""
+    names = [name.rsplit("_", 1)[0] for name in view.optics.missing_for_ctf]
+    words = [
+        "amplitude contrast" if name.startswith("amplitude") else name.replace("_", " ")
+        for name in names
+    ]
+    if not words:
+        return None
+    verb = "is" if len(words) == 1 else "are"
+    return f"the {' and the '.join(words)} {verb} unknown, and no CTF can be computed without"
+
+
+def _invisible_below_a(spectrum: PowerSpectrum, optics: Optics) -> float:
+    """Return the underfocus (Å) that has just 1.5 rings below Nyquist."""
+    pixel_size_a = spectrum.pixel_size_a or optics.pixel_size_a
+    if pixel_size_a is None or optics.voltage_kv is None:
+        return 0.0
+    wavelength = electron_wavelength_a(optics.voltage_kv)
+    return FEWEST_RINGS * (2.0 * pixel_size_a) ** 2 / wavelength
 
 
 def _seen(view: View) -> CtfFit | Absent:
@@ -59,7 +127,7 @@ def ctf_defocus_a(view: View) -> Answer:
     return fit if isinstance(fit, Absent) else fit.ctf.mean_defocus_a
 
 
-@feature(unit="A", better="lower", source="curvature of the likelihood of the rings")
+@feature(unit="A", better="lower", source="clustered sandwich covariance of the likelihood fit")
 def ctf_defocus_error_a(view: View) -> Answer:
     """Half width of the 95 % confidence interval of the mean underfocus."""
     if _given(view) is not None:
@@ -159,6 +227,33 @@ def ctf_thon_ring_count(view: View) -> Answer:
     return fit if isinstance(fit, Absent) else fit.ring_count
 
 
+@feature(unit="A", better="lower", source="B-factor of the rings by direction, fitted with the CTF")
+def ctf_directional_blur_a(view: View) -> Answer:
+    """Length of an even drift that would weaken the Thon rings in one direction as is seen."""
+    fit = view.once(fitted)
+    if isinstance(fit, CtfFit) and not fit.rings_seen:
+        return Absent(_NO_RINGS)
+    return fit if isinstance(fit, Absent) else fit.directional_blur_a
+
+
+@feature(unit="A", better="lower", source="own fit against the CTF of the list")
+def ctf_given_difference_a(view: View) -> Answer:
+    """How far the given CTF lies from the own fit, in defocus or astigmatism, the larger."""
+    given = _given(view)
+    if given is None:
+        return Absent("no CTF came with the list")
+    fit = view.once(own_fit)
+    if isinstance(fit, Absent):
+        return fit
+    if not fit.rings_seen:
+        return Absent(_NO_RINGS)
+    listed = Ctf.of(given, view.optics)
+    (x, y), (listed_x, listed_y) = fit.ctf.astigmatism_vector_a, listed.astigmatism_vector_a
+    return max(
+        abs(fit.ctf.mean_defocus_a - listed.mean_defocus_a), hypot(x - listed_x, y - listed_y)
+    )
+
+
 FEATURES = (
     ctf_defocus_a,
     ctf_defocus_error_a,
@@ -170,4 +265,8 @@ FEATURES = (
     ctf_resolution_a,
     ctf_nyquist_ratio,
     ctf_thon_ring_count,
+    ctf_directional_blur_a,
 )
+
+# It costs a search that a given CTF otherwise saves, so it is measured only when asked for.
+ON_REQUEST = (ctf_given_difference_a,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import degrees, radians
+from math import degrees, hypot, pi, radians
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from cryoverdict.features.ctf import Ctf, astigmatic
 from cryoverdict.features.ctf_agreement import Agreement, CtfProfile, agree, sampling_limit
 from cryoverdict.features.ctf_background import WhiteSpectrum, whiten
 from cryoverdict.features.ctf_polar import average_sectors
-from cryoverdict.features.ctf_refine import Refined, RingModel, refine
+from cryoverdict.features.ctf_refine import Refined, refine
+from cryoverdict.features.ctf_rings import RingModel
 from cryoverdict.features.ctf_search import Candidate, search_defocus
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.optics import Optics
@@ -27,7 +28,7 @@ LEAST_SCORE = 0.02
 LEAST_RING_COUNT = 1.5
 """Rings that no cell agrees with, or fewer than this, are structure of another kind."""
 
-OVERFOCUS_GAIN, OVERFOCUS_RATIO, OVERFOCUS_RINGS = 12.0, 1.1, 5.0
+OVERFOCUS_GAIN, OVERFOCUS_RATIO, OVERFOCUS_RINGS = 12.0, 1.05, 5.0
 """Overfocus is believed where it explains this much more than underfocus, and over enough rings:
 the two differ by spherical aberration and amplitude contrast only."""
 
@@ -44,7 +45,8 @@ class CtfFit:
     is more than noise gives: without it the defocus means nothing. ``resolution_a`` is the limit of
     agreement, ``sampling_limit_a`` the finest at which this spectrum could have shown rings.
     ``defocus_error_a`` and ``astigmatism_error_a`` are half widths of the 95 % intervals, ``None``
-    for a given CTF.
+    for a given CTF. ``directional_blur_a`` is the length of an even drift that would take the rings
+    away in one direction as much as is seen.
     """
 
     ctf: Ctf
@@ -58,6 +60,7 @@ class CtfFit:
     rings_to_nyquist: float
     defocus_error_a: float | None
     astigmatism_error_a: float | None
+    directional_blur_a: float
     profile: CtfProfile
 
 
@@ -124,7 +127,7 @@ def evaluate_ctf(spectrum: PowerSpectrum, optics: Optics, given: Ctf) -> CtfFit:
     )
     white = _white(spectrum, setting)
     start = _start(given.mean_defocus_a, given.astigmatism_vector_a, radians(given.phase_shift_deg))
-    refined = refine(_model(white, setting), start, steps=0)
+    refined = refine(_model(white, setting), start, hold=True)
     return _fit(spectrum, setting, white, given, refined, given=True)
 
 
@@ -162,7 +165,7 @@ def _white(spectrum: PowerSpectrum, setting: _Setting) -> WhiteSpectrum:
 
 def _model(white: WhiteSpectrum, setting: _Setting) -> RingModel:
     """Return the model of the rings for one spectrum."""
-    return RingModel(
+    return RingModel.of(
         white,
         voltage_kv=setting.voltage_kv,
         cs_mm=setting.cs_mm,
@@ -217,5 +220,6 @@ def _fit(
         rings_to_nyquist=ctf.ring_count(0.5 / setting.pixel_size_a),
         defocus_error_a=None if given else _NORMAL_95 * float(deviation[0]),
         astigmatism_error_a=None if given else _NORMAL_95 * float(max(deviation[1:3])),
+        directional_blur_a=12.0**0.5 * hypot(*refined.blur_a2) ** 0.5 / (2.0 * pi),
         profile=agreement.profile,
     )

@@ -31,8 +31,8 @@ class PolarSpectrum:
     """Mean power in sectors (24, over 180°) and rings (one cell wide).
 
     ``power`` and ``cells`` are ``(sectors, rings)``: the mean, and the number of cells in it.
-    ``frequency`` ``(rings,)`` is the mean frequency of a ring in 1/Å, ``azimuth`` ``(sectors,)`` the
-    middle of a sector in radians, ``square`` ``(rings,)`` the mean squared power of its cells.
+    ``frequency`` ``(rings,)`` is the mean frequency of a ring in 1/Å, ``square`` ``(rings,)`` the
+    mean squared power of its cells, ``azimuth`` ``(sectors,)`` the middle of a sector in radians.
     ``deviation`` is the relative standard deviation of a single cell
     around its ring (robust), ``spot_fraction`` the fraction of cells that were clipped as spots.
     """
@@ -121,7 +121,7 @@ def average_sectors(
         power=np.where(cells > 0.0, mean, ring_mean[None, :]),
         cells=cells,
         frequency=layout.radius * step,
-        azimuth=(np.arange(SECTORS) + 0.5) * (pi / SECTORS),
+        azimuth=(np.arange(SECTORS, dtype=np.float64) + 0.5) * (pi / SECTORS),
         square=np.bincount(layout.ring, clipped * clipped, minlength=rings) / count,
         deviation=float(np.sqrt(np.mean(relative * relative))),
         spot_fraction=float(np.mean(spots)),

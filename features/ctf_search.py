@@ -1,4 +1,4 @@
-"""The search for the defocus: which rings could these be?"""
+"""The search for the defocus whose rings a spectrum could show."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EXPECTED_ASTIGMATISM_A = 250.0
 """Width of the prior on the astigmatism, in Å: Student's t with 2 degrees of freedom and two
 components, so that a large astigmatism costs little more than a fair one."""
 
-_PHASES = np.arange(12) * (pi / 12.0)
+_PHASES = np.arange(12, dtype=np.float64) * (pi / 12.0)
 _PHASES_KEPT = 3
 _NEAR_VECTORS = 7
 _LEAST_RINGS = 16
@@ -106,7 +106,7 @@ def search_defocus(
         step = 0.8 / (2.0 * pi * wavelength * float(frequency[rings - 1]) ** 2)
         margin = int(np.ceil(0.5 * LARGEST_ASTIGMATISM_A / step)) + 1
         count = int((part.high_a - part.low_a) / step) + 1
-        defoci = part.low_a + step * np.arange(-margin, count + margin)
+        defoci = part.low_a + step * np.arange(-margin, count + margin, dtype=np.float64)
         tables = tabulate_rings(
             white,
             defoci,

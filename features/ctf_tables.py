@@ -59,8 +59,10 @@ class RingTables:
 
 @dataclass(frozen=True, slots=True)
 class PhaseTables:
-    """The tables at one phase shift: ``product`` ``(groups, defoci, 3 · bands)`` holds the inner
-    products, then these times cos 2θ and times sin 2θ; ``count`` is how many numbers say something.
+    """The tables at one phase shift.
+
+    ``product`` ``(groups, defoci, 3 · bands)`` holds the inner products, then these times cos 2θ,
+    then times sin 2θ; ``count`` ``(bands,)`` how many independent numbers a band holds.
     """
 
     product: NDArray[np.float32]
@@ -94,7 +96,7 @@ class PhaseTables:
 
 def group_azimuth() -> NDArray[np.float64]:
     """Return the middle of each group of sectors, in radians."""
-    return (np.arange(GROUPS) + 0.5) * (pi / GROUPS)
+    return (np.arange(GROUPS, dtype=np.float64) + 0.5) * (pi / GROUPS)
 
 
 def finest_visible(wavelength_a: float, defocus_a: float, cell: float) -> float:
@@ -113,7 +115,7 @@ def tabulate_rings(
     amplitude_contrast: float,
     quadrature: bool,
 ) -> RingTables:
-    """Return the tables of the first ``rings`` rings of a spectrum, in ``bands``, for all defoci."""
+    """Return the tables of a spectrum for all defoci, of its first ``rings`` rings in ``bands``."""
     wavelength = electron_wavelength_a(voltage_kv)
     squared = white.polar.frequency[:rings] ** 2
     spherical = 0.5 * wavelength**2 * cs_mm * 1e7

@@ -170,6 +170,8 @@ def spectrum_anisotropy_high(view: View) -> Answer:
 @feature(better="lower", source="second peak of the autocorrelation of the whitened coarse image")
 def double_image_peak(view: View) -> Answer:
     """Height of a second autocorrelation peak: 0.01 in noise, up to 0.5 for two equal images."""
+    if (_twofold(view, 0.05, 0.15) or 0.0) > _EDGE_ANISOTROPY:
+        return Absent("an edge rules the power spectrum, and it repeats itself along its length")
     return second_peak(view)
 
 

@@ -3,147 +3,191 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cryoverdict.features.blobs import DIAMETER_OF_SCALE, FIELD, Blobs, find_blobs
-from cryoverdict.features.coarse_bands import coarse_bands
+from cryoverdict.features.blob_field import (
+    DIAMETER,
+    BlobField,
+    BlobScale,
+    blob_field,
+)
 from cryoverdict.features.feature import Absent, Answer, feature
 from cryoverdict.features.view import View
 
-_NULL = "peaks of a Gaussian field of the same spectrum (Bond & Efstathiou 1987)"
+_CHANCE = "maxima of a Gaussian field of the same spectrum (Bond & Efstathiou 1987)"
 # Fewer blobs than this have neither spread nor spacing.
 FEWEST_BLOBS = 12
-# Bands in cycles a field: contrast of particles, and the floor of noise beyond them.
-PARTICLE_BAND = (8, 60)
-FLOOR_BAND = (150, 230)
+# The excess is counted among as many of the highest maxima as chance would have.
+EXPECTED_BLOBS = 10.0
 
 
-def _blobs(view: View) -> Blobs | Absent:
+def _field(view: View) -> BlobField | Absent:
     """Return the blobs of the view, found once."""
-    found = view.once(find_blobs)
+    found = view.once(blob_field)
     return Absent("too little of the micrograph is usable") if found is None else found
 
 
-@feature(better="higher", source=_NULL)
+def _best(field: BlobField) -> BlobScale:
+    """Return the scale at which dark blobs prevail most."""
+    return field.scales[field.best]
+
+
+@feature(better="higher", source=_CHANCE)
 def blob_excess_score(view: View) -> Answer:
-    """Dark blobs beyond those that noise of the same spectrum would show, in its deviations."""
-    blobs = _blobs(view)
-    return blobs if isinstance(blobs, Absent) else blobs.best.excess
+    """Dark blobs beyond those that a phase-randomised copy shows, in deviations of chance."""
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    return max(scale.excess(EXPECTED_BLOBS) for scale in field.scales)
 
 
-@feature(better="higher", source=_NULL)
-def blob_count_ratio(view: View) -> Answer:
-    """Logarithm of the dark blobs found over those that noise would show, at the best scale."""
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    return float(np.log((blobs.best.dark + 1.0) / (blobs.best.expected + 1.0)))
+@feature(better="neither", source=_CHANCE)
+def blob_misfit_score(view: View) -> Answer:
+    """How far the heights of dark and light blobs are from chance; dense particles show here, too.
+
+    The sum of two Kolmogorov distances times the root of the number of maxima, 2 to 3 by chance.
+    """
+    field = _field(view)
+    return field if isinstance(field, Absent) else max(s.misfit() for s in field.scales)
 
 
-@feature(better="neither", source=_NULL)
-def blob_density(view: View) -> Answer:
-    """Logarithm of the dark blobs in a fully usable field of view, at the best scale."""
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    return float(np.log1p(blobs.best.dark / blobs.usable))
-
-
-@feature(better="neither", source="scale of the largest excess")
-def blob_diameter_fraction(view: View) -> Answer:
-    """Diameter of the blobs as a fraction of the longer side of the micrograph."""
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    return float(DIAMETER_OF_SCALE * blobs.best.sigma / FIELD)
-
-
-@feature(unit="A", better="neither", source="scale of the largest excess")
-def blob_diameter_a(view: View) -> Answer:
-    """Diameter of the blobs that stand out most."""
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    if view.optics.pixel_size_a is None:
-        return Absent("the pixel size is unknown")
-    field_a = max(view.pixels.shape) * view.optics.pixel_size_a
-    return DIAMETER_OF_SCALE * blobs.best.sigma / FIELD * field_a
-
-
-@feature(better="neither", source="third moment of the band, 0 for any Gaussian field")
-def blob_skewness(view: View) -> Answer:
-    """Largest asymmetry of dark against light over the scales: particles are dark."""
-    blobs = _blobs(view)
-    return blobs if isinstance(blobs, Absent) else max(s.skewness for s in blobs.scales)
-
-
-@feature(better="neither", source="fourth moment of the band, 0 for any Gaussian field")
-def blob_tail_weight(view: View) -> Answer:
-    """Heaviest tails over the scales: a few things that stand out far."""
-    blobs = _blobs(view)
-    return blobs if isinstance(blobs, Absent) else max(s.kurtosis for s in blobs.scales)
-
-
-@feature(better="higher", source="peaks of either sign, symmetric for any Gaussian field")
+@feature(better="higher", source="maxima of either sign, alike in number for any Gaussian field")
 def dark_light_asymmetry_score(view: View) -> Answer:
     """Dark blobs beyond the light ones, in deviations of their number, at the best scale."""
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    best = blobs.best
-    return float((best.dark - best.light) / np.sqrt(best.dark + best.light + 1.0))
+    field = _field(view)
+    return field if isinstance(field, Absent) else _best(field).asymmetry
 
 
-@feature(better="lower", source="coefficient of variation of the peaks' heights")
+@feature(better="neither", source="maxima of either sign, alike in number for any Gaussian field")
+def blob_density(view: View) -> Answer:
+    """Logarithm of one and the dark blobs beyond the light ones in a wholly usable field."""
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    best = _best(field)
+    return float(np.log1p(max(0, best.blobs - best.light_blobs) / field.usable_fraction))
+
+
+@feature(better="neither", source="scale at which dark blobs prevail most (Lindeberg 1998)")
+def blob_diameter_fraction(view: View) -> Answer:
+    """Diameter of the blobs as a fraction of the longer side of the micrograph."""
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    return DIAMETER * _best(field).scale_px / field.longer_px
+
+
+@feature(unit="A", better="neither", source="scale at which dark blobs prevail most")
+def blob_diameter_a(view: View) -> Answer:
+    """Diameter of the blobs."""
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    if field.pixel_a is None:
+        return Absent("the pixel size is unknown")
+    return DIAMETER * _best(field).scale_px * field.pixel_a
+
+
+@feature(better="neither", source="third moment of the response, 0 for any Gaussian field")
+def blob_skewness(view: View) -> Answer:
+    """Asymmetry of dark against light at the best scale: particles are dark."""
+    field = _field(view)
+    return field if isinstance(field, Absent) else _best(field).skewness
+
+
+@feature(better="neither", source="fourth moment of the response, 0 for any Gaussian field")
+def blob_tail_weight(view: View) -> Answer:
+    """Weight of the tails at the best scale: above 0 for a few strong things, below for a crowd."""
+    field = _field(view)
+    return field if isinstance(field, Absent) else _best(field).excess_kurtosis
+
+
+@feature(better="neither", source="coefficient of variation of the heights")
 def blob_height_dispersion(view: View) -> Answer:
     """How unlike the blobs are in darkness: particles are alike, contaminants are not."""
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    heights = blobs.best.heights
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    best = _best(field)
+    heights = best.dark[len(best.dark) - best.blobs :]
     if len(heights) < FEWEST_BLOBS:
         return Absent("there are too few blobs to compare")
     return float(heights.std() / heights.mean())
 
 
-@feature(better="higher", source="Clark & Evans 1954")
+@feature(better="neither", source="spread of the scales of the largest response (Lindeberg 1998)")
+def blob_size_dispersion(view: View) -> Answer:
+    """How unlike the blobs are in size, in octaves: particles are alike, contaminants are not."""
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    places = _places(field)
+    if len(places) < FEWEST_BLOBS or len(field.scales) < 3:
+        return Absent("there are too few blobs to compare")
+    octaves = _octaves(field, places)
+    return float(octaves.std())
+
+
+@feature(better="neither", source="Clark & Evans, Ecology 35:445, 1954")
 def blob_spacing_ratio(view: View) -> Answer:
-    """Mean distance of nearest blobs over that of random places: clustered below 1."""
+    """Mean distance of nearest blobs over that of random places: 1 by chance."""
     from scipy.spatial import KDTree
 
-    blobs = _blobs(view)
-    if isinstance(blobs, Absent):
-        return blobs
-    places = blobs.best.places
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    places = _places(field)
     if len(places) < FEWEST_BLOBS:
         return Absent("there are too few blobs to compare")
     nearest = KDTree(places).query(places, k=2)[0][:, 1]
-    area = blobs.usable * blobs.shape[0] * blobs.shape[1]
-    return float(nearest.mean() / (0.5 * np.sqrt(area / len(places))))
+    return float(nearest.mean() / (0.5 * np.sqrt(_best(field).area_px / len(places))))
 
 
-@feature(better="neither", source="radial power of the coarse image")
+@feature(better="neither", source="radial power of the usable area of the coarse image")
 def particle_band_ratio(view: View) -> Answer:
-    """Logarithm of the power at the scales of particles over the noise beyond them."""
-    power = view.once(coarse_bands).radial_power
-    if len(power) <= FLOOR_BAND[0] + 8:
-        return Absent("the image is too small to show its noise beyond the particles")
-    floor = float(np.median(power[FLOOR_BAND[0] : FLOOR_BAND[1]]))
-    signal = float(np.mean(power[PARTICLE_BAND[0] : PARTICLE_BAND[1]]))
-    if floor <= 0.0 or signal <= 0.0:
+    """Logarithm (base 10) of the power at the scales of particles over that of the noise."""
+    field = _field(view)
+    if isinstance(field, Absent):
+        return field
+    if field.band_ratio <= 0.0:
         return Absent("the image has no noise beyond the particles")
-    return float(np.log10(signal / floor))
+    return float(np.log10(field.band_ratio))
+
+
+def _places(field: BlobField) -> NDArray[np.intp]:
+    """Return rows and columns of the dark blobs at the best scale."""
+    best = _best(field)
+    return best.dark_places[len(best.dark_places) - best.blobs :]
+
+
+def _octaves(field: BlobField, places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return for each place the scale of its largest response in octaves, between scales, too.
+
+    A parabola through the largest response and its neighbours finds the scale between them.
+    """
+    stack = field.responses[:, places[:, 0], places[:, 1]].astype(np.float64)
+    last = len(stack) - 1
+    top = np.clip(np.argmax(stack, axis=0), 1, last - 1)
+    each = np.arange(stack.shape[1])
+    below, at, above = stack[top - 1, each], stack[top, each], stack[top + 1, each]
+    bend = below - 2.0 * at + above
+    shift = np.where(bend < 0.0, 0.5 * (below - above) / np.minimum(bend, -1e-12), 0.0)
+    # Scales are half an octave apart.
+    octaves: NDArray[np.float64] = 0.5 * (top + np.clip(shift, -1.0, 1.0))
+    return octaves
 
 
 FEATURES = (
     blob_excess_score,
-    blob_count_ratio,
+    blob_misfit_score,
+    dark_light_asymmetry_score,
     blob_density,
     blob_diameter_fraction,
     blob_diameter_a,
     blob_skewness,
     blob_tail_weight,
-    dark_light_asymmetry_score,
     blob_height_dispersion,
+    blob_size_dispersion,
     blob_spacing_ratio,
     particle_band_ratio,
 )

@@ -22,7 +22,17 @@ def measure(view: View) -> dict[str, Answer]:
 
     A measurement that comes out as no finite number is absent, and says so.
     """
-    return {f.name: _finite(f.measure(view)) for f in micrograph_features()}
+    return {f.name: _answer(f, view) for f in micrograph_features()}
+
+
+def _answer(feature: Feature, view: View) -> Answer:
+    """Return one answer; arithmetic that breaks down on an odd image is no reason to stop a run."""
+    from numpy.linalg import LinAlgError
+
+    try:
+        return _finite(feature.measure(view))
+    except (ArithmeticError, LinAlgError) as error:
+        return Absent(f"it could not be computed on this image ({error})")
 
 
 def _finite(answer: Answer) -> Answer:

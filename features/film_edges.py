@@ -19,6 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.features.cell_grid import cell_means
+from cryoverdict.features.edge_sides import (
+    is_void,
+    ridge_coherence,
+    spread,
+    step_between,
+    step_coherence,
+    stretches,
+)
 from cryoverdict.features.film_arcs import SHORTEST_ARC_CELLS, Arc, arc_points, arc_sums
 
 _Float = NDArray[np.float32]
@@ -31,8 +39,8 @@ SMALLEST_GRID_CELLS = 16
 # The share of one cell is clipped at this many robust deviations.
 CLIP = 3.5
 CANDIDATE_SCORE = 4.3
-# Robust deviations of the scores of all arcs, after refinement. The largest of some 20,000 dependent scores
-# reaches 4 to 5 in noise, ice and fields of particles; edges of films reach 7 to 12.
+# Robust deviations of the scores of all arcs, after refinement. The largest of some 20,000
+# dependent scores reaches 4 to 5.5 in noise, ice and particles; edges of films reach 7 to 20.
 STRONG_SCORE = 6.0
 MOST_EDGES = 3
 # Along at least this fraction of an edge its two sides must differ in the same sense.
@@ -44,13 +52,6 @@ GREY_STEP = 4.0
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
 OBJECT_RADIUS = 0.8
 
-# Where the ice was torn away, the noise is white: its power is the same in two bands an octave apart,
-# to this difference of logarithms; what is left of the ice differs little from it at the finest
-# scale, and has less texture than carbon.
-WHITE_RANGE = 0.3
-SAME_FINE_NOISE = 0.35
-ICE_TEXTURE = 1.1
-
 EdgeKind = Literal["film", "bar", "void", "object", "line"]
 
 
@@ -61,9 +62,10 @@ class FilmEdge:
     ``kind`` is ``film`` (one side is film), ``bar`` (one side is a straight dark bar along the
     image's side), ``void`` (one side is bright and without ice), ``object`` (a round dark thing)
     or ``line`` (only the edge itself shows, as at a meniscus). ``side`` is +1 where film, bar,
-    void or object lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is in robust deviations of all arcs'
-    scores; ``grey_step`` and ``texture_step`` are the differences of that side from the other in
-    robust deviations of the cells.
+    void or object lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is
+    in robust deviations of all arcs' scores; ``grey_step`` and ``texture_step`` are the
+    differences of the film's, bar's or object's side (for a void: of the ice's side) from the
+    other in robust deviations of the cells.
     """
 
     arc: Arc
@@ -138,11 +140,6 @@ def _channels(coarse: _Float, half: _Float, grid: tuple[int, int]) -> tuple[_Flo
     )
 
 
-def _spread(values: _Float) -> float:
-    """Return the normalised median absolute deviation, never 0."""
-    return max(1e-9, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
-
-
 def _clipped(parts: tuple[_Float, ...], strength: _Float, free: _Bool) -> list[_Float]:
     """Return derivatives in robust deviations, their strength clipped, 0 where not ``free``."""
     factor = np.minimum(1.0, CLIP / np.maximum(strength, 1e-9)) * free
@@ -163,7 +160,7 @@ def _steps(channel: _Float, free: _Bool, *, local: bool) -> list[_Float]:
     ]
     if local:
         slopes = [s - ndimage.uniform_filter(s, 9) for s in slopes]
-    scale = _spread(np.concatenate([s[free] for s in slopes]))
+    scale = spread(np.concatenate([s[free] for s in slopes]))
     slopes = [s / np.float32(scale) for s in slopes]
     return _clipped(tuple(slopes), np.hypot(*slopes), free)
 
@@ -173,7 +170,7 @@ def _ridges(grey: _Float, free: _Bool) -> list[_Float]:
     from scipy import ndimage
 
     bends = [ndimage.gaussian_filter(grey, 1.0, order=order) for order in ((2, 0), (1, 1), (0, 2))]
-    scale = np.float32(_spread(np.concatenate([bends[0][free], bends[2][free]])))
+    scale = np.float32(spread(np.concatenate([bends[0][free], bends[2][free]])))
     yy, yx, xx = (b / scale for b in bends)
     return _clipped((yy, yx, xx), np.sqrt(yy * yy + 2.0 * yx * yx + xx * xx), free)
 
@@ -194,7 +191,7 @@ def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEd
             parts = _ridges(channels[0], free)
             scores = sums.yy @ parts[0].ravel() + sums.yx @ parts[1].ravel()
             scores += sums.xx @ parts[2].ravel()
-        unit = _spread(scores)
+        unit = spread(scores)
         scores = np.abs(scores)
         index = int(np.argmax(scores))
         if scores[index] > CANDIDATE_SCORE * unit:
@@ -269,13 +266,13 @@ def _judged(
     grid = (free.shape[0], free.shape[1])
     y, x = _centred(grid[0], grid[0])[:, None], _centred(grid[1], grid[1])[None, :]
     distance = arc.distance(y, x)
-    stretch = _stretches(arc, y, x)
+    stretch = stretches(arc, y, x)
     inner, outer = (distance < -0.8) & free, (distance > 0.8) & free
     steps, coherent = [], []
     for channel in channels:
-        near = _between(channel, inner & (distance > -6.0), outer & (distance < 6.0))
+        near = step_between(channel, inner & (distance > -6.0), outer & (distance < 6.0))
         steps.append(near)
-        coherent.append(_coherence(channel, inner, outer, distance, stretch))
+        coherent.append(step_coherence(channel, inner, outer, distance, stretch))
     grey, textures = steps[0], steps[1:]
     strongest = max((0, 1), key=lambda i: abs(textures[i]))
     texture = textures[strongest]
@@ -283,120 +280,28 @@ def _judged(
     by_grey = abs(grey) >= GREY_STEP and coherent[0] >= COHERENT_FRACTION
     if by_texture or by_grey:
         # Film takes electrons away; where it hardly does, it still adds texture.
-        side = -int(np.sign(grey)) if abs(grey) >= 1.0 else int(np.sign(texture))
+        side = dark = -int(np.sign(grey)) if abs(grey) >= 1.0 else int(np.sign(texture))
         bent = arc.curvature * max(grid)
         kind: EdgeKind = "bar" if _along_side(arc, grid) and by_grey else "film"
         if side * bent < -1.0 / OBJECT_RADIUS:
             kind = "object"
         far = np.abs(distance) > 3.0
-        if kind == "film" and _is_void(half, channels[1], distance * side, free & far):
+        if kind == "film" and is_void(half, channels[1], distance * side, free & far):
             kind, side = "void", -side
         return FilmEdge(
             arc=arc,
             kind=kind,
             side=side,
             score=score,
-            grey_step=side * grey,
-            texture_step=side * texture,
+            grey_step=dark * grey,
+            texture_step=dark * texture,
             grid=grid,
         )
-    if _ridge_coherence(channels[0], distance, stretch, free) >= COHERENT_FRACTION:
+    if ridge_coherence(channels[0], distance, stretch, free) >= COHERENT_FRACTION:
         return FilmEdge(
             arc=arc, kind="line", side=0, score=score, grey_step=0.0, texture_step=0.0, grid=grid
         )
     return None
-
-
-def _is_void(half: _Float, fine: _Float, distance: _Float, free: _Bool) -> bool:
-    """Say whether the edge with positive ``distance`` on its dark side is the rim of torn ice.
-
-    ``fine`` is the log variance of neighbouring pixels. Bands of half an octave's width around
-    wavelengths of about 8 and 16 coarse pixels are compared with it.
-    """
-    from scipy import ndimage
-
-    bright, dark = free & (distance < 0.0), free & (distance > 0.0)
-    if min(np.count_nonzero(bright), np.count_nonzero(dark)) < 60:
-        return False
-    if abs(float(np.median(fine[dark])) - float(np.median(fine[bright]))) > SAME_FINE_NOISE:
-        return False
-    smooth = [ndimage.gaussian_filter(half, s) for s in _BAND_SCALES]
-    bright_power, dark_power = [], []
-    for finer, coarser, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True):
-        power = cell_means(np.square(finer - coarser), (fine.shape[0], fine.shape[1]))
-        bright_power.append(float(np.log(np.median(power[bright]) / white)))
-        dark_power.append(float(np.log(np.median(power[dark]) / white)))
-    excess = max(abs(p - float(np.median(fine[dark])) + _WHITE_FINE) for p in dark_power)
-    return max(bright_power) - min(bright_power) < WHITE_RANGE and excess < ICE_TEXTURE
-
-
-# Variances that white noise of variance 1 in the coarse image leaves in the bands of the image at
-# half sampling between these smoothings, as medians over cells, and log variance at the finest.
-_BAND_SCALES = (0.7, 1.4, 2.8)
-_WHITE_POWER = (0.018176, 0.0037334)
-_WHITE_FINE = 0.10298
-
-
-def _between(channel: _Float, inner: _Bool, outer: _Bool) -> float:
-    """Return the difference outer − inner in robust deviations of the cells, 0 if too few."""
-    a, b = channel[inner], channel[outer]
-    if min(len(a), len(b)) < 20:
-        return 0.0
-    spread = float(np.sqrt((_spread(a) ** 2 + _spread(b) ** 2) / 2.0))
-    return (float(np.median(b)) - float(np.median(a))) / spread
-
-
-def _stretches(arc: Arc, y: _Float, x: _Float) -> NDArray[np.intp]:
-    """Return for each cell the number of the stretch of five cells along the arc it lies at."""
-    uy, ux = np.sin(arc.direction), np.cos(arc.direction)
-    across, along = x * uy - y * ux, y * uy + x * ux
-    if arc.curvature != 0.0:
-        radius = 1.0 / arc.curvature
-        across = radius * np.arctan2(across, np.sign(radius) * (along - arc.offset + radius))
-    number = np.floor(across / 5.0).astype(np.intp)
-    return np.asarray(number - number.min(), np.intp)
-
-
-def _stretch_means(
-    channel: _Float, where: _Bool, stretch: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the mean of a channel over each stretch, and the number of its cells."""
-    length = int(stretch.max()) + 1
-    count = np.bincount(stretch[where], minlength=length)
-    total = np.bincount(stretch[where], channel[where], length)
-    return total / np.maximum(count, 1), count
-
-
-def _coherence(
-    channel: _Float,
-    inner: _Bool,
-    outer: _Bool,
-    distance: _Float,
-    stretch: NDArray[np.intp],
-) -> float:
-    """Return the fraction of stretches whose sides differ in the sense of the median stretch."""
-    inside, n_inside = _stretch_means(channel, inner & (distance > -4.5), stretch)
-    outside, n_outside = _stretch_means(channel, outer & (distance < 4.5), stretch)
-    known = (n_inside >= 8) & (n_outside >= 8)
-    if np.count_nonzero(known) < 2:
-        return 0.0
-    step = (outside - inside)[known]
-    return float(np.mean(np.sign(step) == np.sign(np.median(step))))
-
-
-def _ridge_coherence(
-    grey: _Float, distance: _Float, stretch: NDArray[np.intp], free: _Bool
-) -> float:
-    """Return the fraction of stretches on which the edge is brighter, or darker, than both sides."""
-    near, n_near = _stretch_means(grey, (np.abs(distance) < 0.8) & free, stretch)
-    low, n_low = _stretch_means(grey, (distance < -1.5) & (distance > -4.0) & free, stretch)
-    high, n_high = _stretch_means(grey, (distance > 1.5) & (distance < 4.0) & free, stretch)
-    known = (n_near >= 3) & (n_low >= 6) & (n_high >= 6)
-    if np.count_nonzero(known) < 4:
-        return 0.0
-    brighter = near > np.maximum(low, high)
-    darker = near < np.minimum(low, high)
-    return float(max(brighter[known].mean(), darker[known].mean()))
 
 
 def _along_side(arc: Arc, grid: tuple[int, int]) -> bool:

@@ -45,7 +45,8 @@ def _halved(image: _Float, free: NDArray[np.bool_]) -> tuple[_Float, NDArray[np.
 
 def _places(count: int) -> _Double:
     """Return the centres of ``count`` intervals of [-1, 1]."""
-    return (np.arange(count) + 0.5) * (2.0 / count) - 1.0
+    places: _Double = (np.arange(count) + 0.5) * (2.0 / count) - 1.0
+    return places
 
 
 def _quadratic(y: _Double, x: _Double) -> _Double:
@@ -77,11 +78,12 @@ def _block_medians(image: _Float, free: NDArray[np.bool_], blocks: tuple[int, in
 
 def _robust_fit(terms: _Double, values: _Double) -> _Double:
     """Return the coefficients of an iteratively reweighted least-squares fit."""
-    weights = np.ones(len(values))
-    coefficients = np.zeros(terms.shape[1])
+    weights: _Double = np.ones(len(values))
+    coefficients: _Double = np.zeros(terms.shape[1])
     smallest = 1e-4 * float(np.ptp(values)) + 1e-9
     for _ in range(ITERATIONS):
-        coefficients = np.linalg.lstsq(terms * weights[:, None], values * weights, rcond=None)[0]
+        fit = np.linalg.lstsq(terms * weights[:, None], values * weights, rcond=None)
+        coefficients = fit[0].astype(np.float64)
         rest = values - terms @ coefficients
         scale = 1.4826 * float(np.median(np.abs(rest))) + smallest
         dark, bright = np.minimum(rest, 0.0) / (2.0 * scale), np.maximum(rest, 0.0) / (4.0 * scale)

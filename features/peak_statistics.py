@@ -54,7 +54,8 @@ class GaussianPeaks:
     def fraction_below(self, values: _Double) -> _Double:
         """Return the fraction of the maxima that are lower than each of ``values`` (grey)."""
         heights, above = self._table
-        return np.interp(values / self.deviation, heights, 1.0 - above / above[0])
+        below: _Double = np.interp(values / self.deviation, heights, 1.0 - above / above[0])
+        return below
 
     def height_of(self, per_pixel: float) -> float:
         """Return the height (grey) above which ``per_pixel`` maxima a pixel are expected."""

@@ -50,8 +50,7 @@ def _border_jump(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
     deep = max(1, pixels.shape[0] // _BORDER_PARTS)
 
     def border(outer: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[np.float64]:
-        near = outer.mean(axis=0, dtype=np.float64)
-        return np.asarray(1.5 * near - 0.5 * inner.mean(axis=0, dtype=np.float64))
+        return np.asarray(1.5 * outer.mean(axis=0) - 0.5 * inner.mean(axis=0), np.float64)
 
     first = border(pixels[:deep], pixels[deep : 2 * deep])
     last = border(pixels[-deep:], pixels[-2 * deep : -deep])

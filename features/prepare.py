@@ -59,17 +59,15 @@ def prepare(micrograph: Micrograph, image: Image, optics: Optics) -> View:
         msg = f"{micrograph.subject}: all pixels have the same value; an image must vary"
         raise InputError(msg)
 
-    with np.errstate(over="ignore"):  # a hot pixel may exceed float32; it is replaced below
-        pixels = np.subtract(raw, np.float32(median), dtype=np.float32)
-        pixels *= np.float32(1.0 / deviation)
+    pixels = _standardised(raw, median, deviation)
     dead_rows, dead_columns = _dead_lines(pixels)
     _bridge(pixels, dead_rows, axis=0)
     _bridge(pixels, dead_columns, axis=1)
     # Where most pixels are equal, as in very sparse counts, each count would look like a fault.
     hot = _replace_hot(pixels) if spread > 0.0 else 0
-    mean = float(pixels.mean())
 
     transform = fft.rfft2(pixels)
+    mean = float(transform[0, 0].real) / pixels.size
     transform[0, 0] = 0.0
     jumps = border_jumps(pixels)
     remove_smooth_part(transform, jumps)
@@ -84,7 +82,8 @@ def prepare(micrograph: Micrograph, image: Image, optics: Optics) -> View:
     coarse = _coarse(pixels, cropped, jumps, mean)
 
     counts = image.has_counts and _is_noisy(spectrum)
-    inverted = contrast_sign(pixels, coarse, cropped, counts=counts) < 0
+    sign = contrast_sign(pixels, coarse, cropped, counts=counts)
+    inverted = sign < 0
     if inverted:
         np.negative(pixels, out=pixels)
         if coarse is not pixels:
@@ -109,6 +108,7 @@ def prepare(micrograph: Micrograph, image: Image, optics: Optics) -> View:
             has_counts=image.has_counts,
         ),
         inverted=inverted,
+        contrast_sign=sign,
     )
 
 
@@ -158,6 +158,17 @@ def _robust_scale(raw: _Float) -> tuple[float, float, float]:
         # Clipping, unlike cutting, is continuous in each pixel.
         np.clip(values, -4.0 * width, 4.0 * width, out=values)
     return median, float(values.std()), width
+
+
+def _standardised(raw: _Float, median: float, deviation: float) -> _Float:
+    """Return the image with median 0 and deviation 1, in one pass through the memory."""
+    pixels = np.empty(raw.shape, np.float32)
+    with np.errstate(over="ignore"):  # a hot pixel may exceed float32; it is replaced later
+        for start in range(0, len(raw), 64):
+            rows = pixels[start : start + 64]
+            np.subtract(raw[start : start + 64], np.float32(median), out=rows)
+            rows *= np.float32(1.0 / deviation)
+    return pixels
 
 
 def _dead_lines(pixels: _Float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

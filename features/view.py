@@ -39,7 +39,8 @@ class View:
     ``pixels`` ``(y, x)`` float32 at full size: hot pixels replaced, median 0, robust deviation 1,
     particles dark. ``coarse`` ``(y, x)`` float32 is the same image Fourier-cropped to at most
     512 pixels on its longer side, ``coarse_step_px`` full-size pixels a coarse pixel.
-    ``inverted`` is true where the contrast was found inverted and has been corrected.
+    ``inverted`` is true where the contrast was found inverted and has been corrected, by the sign
+    of ``contrast_sign`` (positive for dark particles; near 0 nothing told the two apart).
     """
 
     micrograph: Micrograph
@@ -50,6 +51,7 @@ class View:
     spectrum: PowerSpectrum
     grey: GreyStatistics
     inverted: bool
+    contrast_sign: float
     _memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, compute: Callable[[View], T]) -> T:

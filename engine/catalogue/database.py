@@ -156,7 +156,9 @@ def add(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, 
     added = 0
     for row in rows:
         insert = _insert(connection, table).values(dict(row)).on_conflict_do_nothing()
-        added += connection.execute(insert).rowcount
+        # Without the option the number of rows is not known to be kept for an insert.
+        done = connection.execute(insert, execution_options={"preserve_rowcount": True})
+        added += done.rowcount
     return added
 
 

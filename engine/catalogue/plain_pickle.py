@@ -2,60 +2,32 @@
 
 A pickle is a program. Its instructions are listed by `pickletools.genops`, which runs none of them;
 here those that build dictionaries, lists, words and numbers are followed, and numpy's numbers and
-arrays and file paths are recognised by name and rebuilt by code of this module. Anything else that
-a pickle can ask for is refused.
+arrays and file paths are recognised by name and rebuilt by `cryoverdict.engine.catalogue.
+pickle_names`. Anything else that a pickle can ask for is refused.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from pickletools import genops
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
-import numpy as np
-
+from cryoverdict.engine.catalogue.pickle_names import (
+    Array,
+    Dtype,
+    Named,
+    Refused,
+    known_name,
+    rebuild,
+    refuse,
+    tell_state,
+)
 from cryoverdict.engine.engine_error import EngineError
 
-MOST_BYTES = 256 * 2**20
-PLAIN_KINDS = "biufUS"
-PATHS = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath", "Path", "PurePath")
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """A name that a pickle imports; one of `NAMES`, and never imported."""
-
-    name: str
-
-
-@dataclass(slots=True, kw_only=True)
-class _Dtype:
-    """A number type while its state is not told yet."""
-
-    code: str
-    order: str = "="
-
-    def numpy(self) -> np.dtype[Any]:
-        """Return the type; raises ``ValueError`` unless it is one of plain numbers or words."""
-        order = self.order if self.order in "<>=" else "="
-        kind = np.dtype(order + self.code)
-        if kind.kind not in PLAIN_KINDS or kind.names is not None:
-            msg = f"arrays of {self.code[:20]}"
-            raise ValueError(msg)
-        return kind
-
-
-@dataclass(slots=True)
-class _Array:
-    """An array while its state is not told yet; its values as nested lists afterwards."""
-
-    values: list[Any] = field(default_factory=list)
-
-
+MOST_BYTES = 64 * 2**20
 _MARK = object()
 
 
@@ -76,7 +48,7 @@ def read_plain_pickle(path: Path) -> Any:
         raise EngineError(msg) from error
     try:
         return _follow(content)
-    except _Refused as refusal:
+    except Refused as refusal:
         msg = (
             f"{path}: this pickle asks for {refusal}, which is never followed; accepted are only "
             "dictionaries, lists, words, numbers, numpy arrays of these, and paths"
@@ -94,15 +66,6 @@ def read_plain_pickle(path: Path) -> Any:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         msg = f"{path}: not a pickle of plain values ({reason}); accepted is one of labels"
         raise EngineError(msg) from None
-
-
-class _Refused(Exception):
-    """A pickle asks for something that could do harm."""
-
-
-def _refuse(what: str) -> NoReturn:
-    """Raise `_Refused`."""
-    raise _Refused(what)
 
 
 def _follow(content: bytes) -> Any:
@@ -125,7 +88,7 @@ def _follow(content: bytes) -> Any:
             stack.append(memo[int(argument or 0)])
         elif name == "GLOBAL":
             module, _, item = str(argument).partition(" ")
-            stack.append(_named(module, item))
+            stack.append(known_name(module, item))
         elif name == "STOP":
             value = stack.pop()
             if stack:
@@ -133,14 +96,14 @@ def _follow(content: bytes) -> Any:
                 raise ValueError(msg)
             return _told(value)
         elif name not in ("PROTO", "FRAME"):
-            _refuse(name)
+            refuse(name)
     msg = "it has no end"
     raise ValueError(msg)
 
 
 def _told(value: Any) -> Any:
-    """Return a finished value; raises `_Refused` for a bare name or an unfinished one."""
-    if isinstance(value, _Array):
+    """Return a finished value; raises `Refused` for a bare name or an unfinished one."""
+    if isinstance(value, Array):
         return value.values
     if isinstance(value, tuple):
         for part in value:
@@ -150,9 +113,9 @@ def _told(value: Any) -> Any:
 
 
 def _refuse_unfinished(value: Any) -> None:
-    """Raise `_Refused` for what is no value by itself: a bare name, a number type, a mark."""
-    if isinstance(value, (_Named, _Dtype)) or value is _MARK:
-        _refuse(f"the bare name {getattr(value, 'name', 'of a number type')}")
+    """Raise `Refused` for what is no value by itself: a bare name, a number type, a mark."""
+    if isinstance(value, (Named, Dtype)) or value is _MARK:
+        refuse(f"the bare name {getattr(value, 'name', 'of a number type')}")
 
 
 def _marked(stack: list[Any]) -> list[Any]:
@@ -165,7 +128,7 @@ def _marked(stack: list[Any]) -> list[Any]:
 
 def _told_or_type(value: Any) -> Any:
     """Return a value that may stand in a tuple of arguments: also a name or a number type."""
-    return value if isinstance(value, (_Named, _Dtype)) else _told(value)
+    return value if isinstance(value, (Named, Dtype)) else _told(value)
 
 
 def _put_items(stack: list[Any], items: list[Any]) -> None:
@@ -175,6 +138,10 @@ def _put_items(stack: list[Any], items: list[Any]) -> None:
         msg = "keys without a dictionary"
         raise ValueError(msg)
     for key, value in zip(items[::2], items[1::2], strict=True):
+        # The hash of a tuple in a tuple, a million deep, would end the whole program.
+        if isinstance(key, (tuple, Array)):
+            msg = "a key that is no word or number"
+            raise TypeError(msg)
         target[_told(key)] = _told(value)
 
 
@@ -219,87 +186,29 @@ def _last(count: int) -> Callable[[list[Any]], None]:
     return step
 
 
-def _named(module: str, item: str) -> _Named:
-    """Return a name that is known to be harmless; raises `_Refused` for any other."""
-    known = NAMES.get((module, item))
-    if known is None:
-        _refuse(f"{module}.{item}"[:80])
-    return _Named(known)
-
-
 def _stack_global(stack: list[Any]) -> None:
     """Take a module's and an object's name from the stack."""
     item, module = stack.pop(), stack.pop()
-    stack.append(_named(str(module), str(item)))
+    stack.append(known_name(str(module), str(item)))
 
 
 def _reduce(stack: list[Any]) -> None:
     """Rebuild what a known name makes of its arguments."""
     arguments, named = stack.pop(), stack.pop()
-    if not isinstance(named, _Named) or not isinstance(arguments, tuple):
-        _refuse("a call")
-    stack.append(REBUILT[named.name](*arguments))
+    stack.append(rebuild(named, arguments))
+
+
+def _build(stack: list[Any]) -> None:
+    """Tell an array or a number type its state."""
+    state = stack.pop()
+    tell_state(stack[-1], state)
 
 
 def _new_object(stack: list[Any]) -> None:
     """Refuse `NEWOBJ`, which makes an object of a class."""
     arguments, named = stack.pop(), stack.pop()
     del arguments
-    _refuse(f"an object of {getattr(named, 'name', 'a class')}")
-
-
-def _build(stack: list[Any]) -> None:
-    """Tell an array or a number type its state."""
-    state = stack.pop()
-    target = stack[-1]
-    if not isinstance(state, tuple):
-        _refuse("the state of an object")
-    if isinstance(target, _Dtype):
-        target.order = str(state[1])
-    elif isinstance(target, _Array):
-        _, shape, kind, columns_first, data = state
-        flat = np.frombuffer(_bytes(data), kind.numpy())
-        # Fortran's order is that of the transposed array.
-        plain = flat.reshape(shape[::-1]).T if columns_first else flat.reshape(shape)
-        target.values = plain.tolist()
-    else:
-        _refuse("the state of an object")
-
-
-def _scalar(kind: _Dtype, data: Any) -> Any:
-    """Return a numpy number as a number."""
-    return np.frombuffer(_bytes(data), kind.numpy(), count=1)[0].item()
-
-
-def _empty_array(named: _Named, *_: Any) -> _Array:
-    """Return an array whose state follows."""
-    if named != _Named("ndarray"):
-        _refuse("an array of a class")
-    return _Array()
-
-
-def _dtype(code: Any, *_: Any) -> _Dtype:
-    """Return a number type by its code."""
-    return _Dtype(code=str(code))
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    """Return the bytes that old protocols write as Latin-1 text."""
-    if encoding != "latin1":
-        _refuse(f"the encoding {encoding[:20]}")
-    return text.encode("latin-1")
-
-
-def _path(*parts: str) -> str:
-    """Return a path as its words."""
-    if not all(isinstance(part, str) for part in parts):
-        _refuse("a path of other than words")
-    return str(Path(*parts))
-
-
-def _bytes(data: Any) -> bytes:
-    """Return the bytes of an array; text is how old protocols write them."""
-    return data.encode("latin-1") if isinstance(data, str) else bytes(memoryview(data))
+    refuse(f"an object of {getattr(named, 'name', 'a class')}")
 
 
 def _drop_marked(stack: list[Any]) -> None:
@@ -356,27 +265,5 @@ STEPS: Mapping[str, Callable[[list[Any]], None]] = MappingProxyType(
         "REDUCE": _reduce,
         "NEWOBJ": _new_object,
         "BUILD": _build,
-    }
-)
-_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
-NAMES: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        **{(module, "scalar"): "scalar" for module in _NUMPY},
-        **{(module, "_reconstruct"): "array" for module in _NUMPY},
-        ("numpy", "ndarray"): "ndarray",
-        ("numpy", "dtype"): "dtype",
-        ("_codecs", "encode"): "encode",
-        **{(m, p): "path" for m in ("pathlib", "pathlib._local") for p in PATHS},
-        ("collections", "OrderedDict"): "dict",
-    }
-)
-REBUILT: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "scalar": _scalar,
-        "array": _empty_array,
-        "dtype": _dtype,
-        "encode": _encoded,
-        "path": _path,
-        "dict": lambda: {},
     }
 )

@@ -33,8 +33,6 @@ def model_blocks(
     one component (half the power). Beyond the finest ring the noise continues at its last value,
     and the averages hold nothing.
     """
-    k_count = len(classification.classes)
-    turns = np.full(1, 1.0 / k_count)
     blocks: dict[str, StarTable] = {
         "model_general": _general(classification, parameters, len(group_names)),
         "model_classes": table_of(
@@ -58,11 +56,6 @@ def model_blocks(
         blocks[f"model_optics_group_{number}"] = table
     for number, optics in enumerate(group_optics, start=1):
         blocks[f"model_group_{number}"] = noise[optics]
-    for number, measure in enumerate(classification.classes, start=1):
-        blocks[f"model_pdf_orient_class_{number}"] = table_of(
-            {"rlnOrientationDistribution": f"{value * measure.share * k_count:.6e}"}
-            for value in turns
-        )
     return blocks
 
 

@@ -53,11 +53,11 @@ def write_relion_output(
     write_mrcs(files.classes, classification.averages, classification.pixel_size_a)
     groups, numbers = micrograph_groups(stack)
     write_star(files.data, data_blocks(classification, stack, numbers))
-    counts = np.bincount(numbers, minlength=len(groups) + 1)[1:]
-    write_star(
-        files.model,
-        model_blocks(classification, parameters, files.classes, groups, counts.tolist()),
-    )
+    counts = np.bincount(numbers, minlength=len(groups) + 1)[1:].tolist()
+    _, first = np.unique(numbers, return_index=True)
+    optics = stack.group[first].tolist()
+    model = model_blocks(classification, parameters, files.classes, groups, counts, optics)
+    write_star(files.model, model)
     write_star(files.sampling, {"sampling_general": _sampling(classification, parameters)})
     write_star(
         files.optimiser,

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from cryoverdict.engine.simulation.electron import ICE_V, ice_free_path_a
+from cryoverdict.engine.simulation.grid import FloatArray
 from cryoverdict.engine.simulation.outline import (
     Outline,
     lay_body,
@@ -110,13 +111,14 @@ def drop_ice_ball(scene: Scene, rng: np.random.Generator, area: float) -> None:
         facets=int(rng.choice([0, 0, 0, 0, 6, 7])),
     )
     place = _anywhere(rng, scene)
-    height = 2.0 * radius * scene.grid.pixel_size_a * float(rng.uniform(0.5, 1.0))
+    height = 2.0 * radius * scene.grid.pixel_size_a * float(rng.uniform(0.6, 1.2))
     made = lay_body(
         scene,
         outline,
         place,
-        height_a=min(height, 9000.0),
-        flatness=float(rng.uniform(0.0, 0.35)),
+        height_a=min(height, 12000.0),
+        flatness=float(rng.uniform(0.0, 0.6)),
+        softness=float(rng.uniform(0.4, 0.8)),
         volts=ICE_V,
         path_a=ice_free_path_a(scene.voltage_kv),
     )
@@ -132,24 +134,26 @@ def _bend_contours(
     outline: Outline,
     place: tuple[float, float],
 ) -> None:
-    """Give a crystal the dark, slightly bent bands of planes in Bragg position."""
+    """Give a crystal the dark, slightly bent bands of planes in Bragg position.
+
+    Bands of one family run side by side; there are one or two families.
+    """
     rho = relative_radius(outline, place[0], place[1], window)
     inside = np.clip(1.0 - rho**6, 0.0, 1.0)
     y = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(place[0])
     x = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(place[1])
-    for _ in range(int(rng.integers(1, 5))):
+    scale = np.float32(1.0 / outline.radius_px)
+    for _ in range(int(rng.integers(1, 3))):
         a = rng.uniform(0.0, math.pi)
-        u = (np.float32(math.cos(a)) * x + np.float32(math.sin(a)) * y) / np.float32(
-            outline.radius_px
-        )
-        v = (np.float32(math.cos(a)) * y - np.float32(math.sin(a)) * x) / np.float32(
-            outline.radius_px
-        )
-        bent = u + np.float32(rng.normal(0.0, 0.25)) * v * v - np.float32(rng.uniform(-0.8, 0.8))
-        width = np.float32(rng.uniform(0.04, 0.2))
-        scene.loss[window] += (
-            np.float32(rng.uniform(0.05, 0.35)) * np.exp(-((bent / width) ** 2)) * inside
-        )
+        c, s = np.float32(math.cos(a)), np.float32(math.sin(a))
+        u, v = (c * x + s * y) * scale, (c * y - s * x) * scale
+        bent = u + np.float32(rng.normal(0.0, 0.2)) * v * v
+        start, gap = rng.uniform(-0.9, 0.5), rng.uniform(0.05, 0.3)
+        for number in range(int(rng.integers(1, 6))):
+            at = np.float32(start + number * gap * rng.uniform(0.7, 1.3))
+            width = np.float32(rng.uniform(0.015, 0.09))
+            depth = np.float32(rng.uniform(0.03, 0.35))
+            scene.loss[window] += depth * np.exp(-(((bent - at) / width) ** 2)) * inside
 
 
 def grow_aggregates(
@@ -182,7 +186,9 @@ def grow_aggregates(
                 for iy, ix in chosen:
                     number = int(rng.integers(0, bank.count))
                     scale = sigma * np.float32(rng.uniform(0.5, 1.6))
-                    stamp(scene, bank, number, (iy + made[0].start, ix + made[1].start), scale)
+                    stamp(
+                        scene.phase, bank, number, (iy + made[0].start, ix + made[1].start), scale
+                    )
         heading = rng.uniform(0.0, 2.0 * math.pi)
         far = radius * rng.uniform(1.0, 2.0)
         place = (place[0] + far * math.sin(heading), place[1] + far * math.cos(heading))
@@ -191,11 +197,15 @@ def grow_aggregates(
 
 
 def stamp(
-    scene: Scene, bank: ProjectionBank, number: int, at: tuple[float, float], scale: np.float32
+    phase: FloatArray,
+    bank: ProjectionBank,
+    number: int,
+    at: tuple[float, float],
+    scale: np.float32,
 ) -> tuple[float, float]:
-    """Add projection ``number`` at the whole pixel nearest to ``at`` (y, x), times ``scale``.
+    """Add projection ``number`` to ``phase`` at the whole pixel nearest to ``at`` (y, x).
 
-    Returns the place where its centre came to lie, in grid pixels.
+    ``scale`` is σ times the contrast. Returns where its centre came to lie, in grid pixels.
     """
     image = bank.projection(number)
     # Quarter turns are free and make four views of each.
@@ -204,10 +214,10 @@ def stamp(
     cy, cx = round(at[0]), round(at[1])
     top, left = cy - half, cx - half
     y0, x0 = max(0, top), max(0, left)
-    y1, x1 = min(scene.grid.ny, top + bank.box), min(scene.grid.nx, left + bank.box)
+    y1, x1 = min(phase.shape[0], top + bank.box), min(phase.shape[1], left + bank.box)
     if y1 > y0 and x1 > x0:
         part = image[y0 - top : y1 - top, x0 - left : x1 - left]
-        scene.phase[y0:y1, x0:x1] += part * scale
+        phase[y0:y1, x0:x1] += part * scale
     return float(cy), float(cx)
 
 
@@ -279,16 +289,17 @@ def strew_specks(scene: Scene, rng: np.random.Generator, count: int) -> None:
     for _ in range(count):
         r_a = float(np.clip(rng.lognormal(math.log(38.0), 0.45), 15.0, 150.0))
         outline = random_outline(
-            rng, max(1.0, scene.grid.px(r_a)), roundness=float(rng.uniform(0.4, 1.0))
+            rng, max(1.0, scene.grid.px(r_a)), roundness=float(rng.uniform(0.6, 1.0))
         )
         made = lay_body(
             scene,
             outline,
             _anywhere(rng, scene),
-            height_a=float(rng.uniform(0.6, 3.0)) * r_a,
-            flatness=float(rng.uniform(0.0, 0.6)),
-            volts=ICE_V * float(rng.uniform(0.8, 2.2)),
-            path_a=ice_free_path_a(scene.voltage_kv) * 0.7,
+            height_a=float(rng.uniform(0.5, 1.8)) * r_a,
+            flatness=float(rng.uniform(0.0, 0.2)),
+            softness=float(rng.uniform(0.8, 3.0)),
+            volts=ICE_V * float(rng.uniform(0.8, 1.5)),
+            path_a=ice_free_path_a(scene.voltage_kv) * float(rng.lognormal(-1.4, 0.6)),
             texture=texture,
         )
         if made is not None:

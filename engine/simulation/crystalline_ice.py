@@ -174,5 +174,6 @@ def _ring(
         amplitude += np.float32(share) * np.exp(
             -(((k - np.float32(1.0 / spacing)) / np.float32(0.0035)) ** 2)
         )
-    amplitude *= np.float32(contrast * 1.2)
+    # A powder of 400 Å of ice, from barely seen to far above all else near its rings.
+    amplitude *= np.float32(8.0 * contrast / grid.pixel_size_a)
     scene.phase += coloured_noise(rng, grid, amplitude) * weight

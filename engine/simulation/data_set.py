@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class DataSetSpec:
 
     name: str = "simulated"
     micrographs: int = 24
-    base: MicrographSpec = MicrographSpec()
+    base: MicrographSpec = field(default_factory=MicrographSpec)
     defocus_range_a: Range = (8000.0, 24000.0)
     astigmatism_range_a: Range = (30.0, 350.0)
     coverage_range: Range = (0.12, 0.3)

@@ -103,7 +103,8 @@ def _vacuum(scene: Scene, strength: float, rng: np.random.Generator, bank: Proje
     del bank
     area = quantity("vacuum_area", strength)
     if area > 0.93 or strength >= 0.9:
-        for array in (scene.phase, scene.bulk, scene.loss, scene.thickness_a):
+        slabs = [phase for _, phase in scene.slabs]
+        for array in (scene.phase, scene.bulk, scene.loss, scene.thickness_a, *slabs):
             array[...] = 0.0
         scene.mark("empty_no_ice", np.ones(scene.grid.shape, dtype=np.bool_))
         return
@@ -118,6 +119,10 @@ def _vacuum(scene: Scene, strength: float, rng: np.random.Generator, bank: Proje
 
 def _torn(scene: Scene, strength: float, rng: np.random.Generator, bank: ProjectionBank) -> None:
     """Leave a hole without ice, and of its support only a torn piece at the side."""
+    if strength < 0.4:
+        # So little vacuum is a tear in the ice, not a hole without any.
+        _vacuum(scene, strength, rng, bank)
+        return
     area = quantity("vacuum_area", strength)
     share = float(np.clip(1.0 - area, 0.03, 0.6))
     distance = support.hole_edge(
@@ -192,13 +197,13 @@ def _crystals(
     """Crystallise the ice, all over or in islands; strong cases are mottled all over."""
     del bank
     area = quantity("crystalline_area", strength)
-    if strength > 0.5 and rng.random() < 0.5:
+    if strength > 0.5 and rng.random() < 0.7:
         area = 1.0
     crystallise(
         scene,
         rng,
         area,
-        contrast=float(rng.lognormal(np.log(0.065), 0.5) * (0.4 + strength)),
+        contrast=float(rng.lognormal(np.log(0.06), 0.5) * (0.4 + strength)),
         grain_a=float(rng.lognormal(np.log(95.0), 0.35)),
         ghost_a=float(rng.uniform(80.0, 300.0)),
         cubic=bool(rng.random() < 0.4),

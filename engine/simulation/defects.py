@@ -94,10 +94,12 @@ def _failed_focus(
     spec: MicrographSpec, strength: float, rng: np.random.Generator
 ) -> MicrographSpec:
     """Let the autofocus fail: overfocus, or many micrometres off, with astigmatism."""
-    if rng.random() < 0.4:
-        defocus = -float(rng.uniform(4000.0, 30000.0)) * max(0.1, strength)
+    if strength >= 0.5 and rng.random() < 0.4:
+        defocus = -float(rng.uniform(4000.0, 30000.0)) * strength
     else:
-        defocus = quantity("far_defocus_a", strength) * float(rng.uniform(1.0, 1.5))
+        defocus = quantity("far_defocus_a", strength) * float(
+            rng.uniform(1.0, 1.0 + 0.5 * strength)
+        )
     astigmatism = quantity("astigmatism_a", 0.6 * strength)
     return replace(spec, defocus_a=defocus, astigmatism_a=astigmatism, phase_shift_deg=0.0)
 

@@ -15,8 +15,8 @@ CARBON_V = 9.0
 GOLD_V = 25.0
 
 # Ice thickness (Å) after which 1/e of the electrons are still unscattered and inside the aperture
-# or energy window: measured 3,200 to 3,950 Å at 300 kV (Rice et al., J. Struct. Biol. 204:38, 2018),
-# scaled with the square of the speed of the electron.
+# or energy window: measured 3,200 to 3,950 Å at 300 kV (Rice et al., J. Struct. Biol. 204:38,
+# 2018), scaled with the square of the speed of the electron.
 ICE_FREE_PATH_300_A = 3400.0
 # Carbon film is denser, gold stops nearly everything.
 CARBON_FREE_PATH_RATIO = 0.55

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cryoverdict.engine.simulation.aberration import Aberration, wave_transfer
+from cryoverdict.engine.simulation.aberration import Aberration, propagation, wave_transfer
 from cryoverdict.engine.simulation.grid import FloatArray, Grid, frequencies
 from cryoverdict.engine.simulation.scene import Scene
 
@@ -18,7 +18,7 @@ def exit_wave(scene: Scene, amplitude_contrast: float) -> np.ndarray:
     """Return the transforms of the wave's real and imaginary part, stacked on axis 0.
 
     ψ = exp(−loss/2 − W φ + i (√(1 − W²) φ + β)): W is the amplitude contrast, φ the phase of thin
-    things, β that of the bulk.
+    things, β that of the bulk; particles in slabs at other heights are added.
     """
     from scipy.fft import rfft2
 
@@ -30,6 +30,14 @@ def exit_wave(scene: Scene, amplitude_contrast: float) -> np.ndarray:
     np.multiply(size, np.cos(phase), out=wave[0])
     np.multiply(size, np.sin(phase), out=wave[1])
     transformed: np.ndarray = rfft2(wave, axes=(1, 2))
+    w = np.float32(amplitude_contrast)
+    for height, slab in scene.slabs:
+        # Single scattering is enough for a particle: ψ += (i − W) φ ψ, propagated by its height.
+        scattered = rfft2(wave * slab, axes=(1, 2))
+        real, imaginary = propagation(scene.grid, height, scene.voltage_kv)
+        factor_real, factor_imaginary = -w * real - imaginary, real - w * imaginary
+        transformed[0] += scattered[0] * factor_real - scattered[1] * factor_imaginary
+        transformed[1] += scattered[0] * factor_imaginary + scattered[1] * factor_real
     return transformed
 
 

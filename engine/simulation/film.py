@@ -26,8 +26,10 @@ CARBON_ATOM_VA3 = CARBON_V / CARBON_ATOMS_PER_A3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Film:
-    """A film: kind ``carbon`` or ``gold``, and in Å its thickness, the ridge along its rim, over
-    how much the rim runs out, and the size of its grain.
+    """A film of ``carbon`` or ``gold``.
+
+    In Å: its thickness, the ridge along its rim, over how much the rim runs out, and the size of
+    its grain.
     """
 
     kind: str
@@ -78,7 +80,9 @@ def hole_edge(
         near, far = (middle, far) if share(middle, radius) < fraction else (near, middle)
     y, x = _axes(grid)
     shift = 0.5 * (near + far)
-    distance = np.hypot(y + np.float32(dy * shift), x + np.float32(dx * shift)) - np.float32(radius)
+    distance: FloatArray = np.hypot(
+        y + np.float32(dy * shift), x + np.float32(dx * shift)
+    ) - np.float32(radius)
     if roughness_a > 0.0:
         rough = rough_field(rng, grid, 1500.0, octaves=6, falloff=0.55)
         distance += np.float32(roughness_a) * rough
@@ -95,7 +99,7 @@ def straight_edge(
     along = cy * dy + cx * dx
     offset = float(np.quantile(along, 1.0 - np.clip(fraction, 0.0, 1.0)))
     y, x = _axes(grid)
-    distance = y * np.float32(dy) + x * np.float32(dx) - np.float32(offset)
+    distance: FloatArray = y * np.float32(dy) + x * np.float32(dx) - np.float32(offset)
     if roughness_a > 0.0:
         rough = rough_field(rng, grid, scale_a, octaves=6, falloff=0.6)
         distance += np.float32(roughness_a) * rough
@@ -105,7 +109,8 @@ def straight_edge(
 def _step(distance_a: FloatArray, width_a: float) -> FloatArray:
     """Return a smooth step from 0 (outside) to 1 (inside) over ``width_a``."""
     t = np.clip(distance_a / np.float32(width_a) + np.float32(0.5), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    step: FloatArray = t * t * (3.0 - 2.0 * t)
+    return step
 
 
 def carbon_amplitude(grid: Grid, sigma: float, film: Film) -> FloatArray:
@@ -117,7 +122,8 @@ def carbon_amplitude(grid: Grid, sigma: float, film: Film) -> FloatArray:
     power = 0.3 + 4.0 / (1.0 + f.k2 * np.float32(film.grain_a**2))
     power *= np.exp(f.k2 * np.float32(-0.5 * 12.0))
     power *= np.float32(CARBON_ATOMS_PER_A3 * film.thickness_a * (sigma * CARBON_ATOM_VA3) ** 2)
-    return (np.sqrt(power) / np.float32(grid.pixel_size_a)).astype(np.float32)
+    amplitude: FloatArray = np.sqrt(power) / np.float32(grid.pixel_size_a)
+    return amplitude
 
 
 def lay_film(
@@ -161,12 +167,15 @@ def tear(
 ) -> NDArray[np.bool_]:
     """Take everything away where ``distance_a`` is positive; return where.
 
-    What is left runs out over ``taper_a``. The border keeps a curl of ``curl_a`` of extra thickness, which is dark with bright fringes.
+    What is left runs out over ``taper_a``; its border keeps a curl of ``curl_a`` of extra
+    thickness, which is dark with bright fringes.
     Must be called after everything that can be torn is painted.
     """
     kept = 1.0 - _step(distance_a, taper_a)
     scene.phase *= kept
     scene.bulk *= kept
+    for _, slab in scene.slabs:
+        slab *= kept
     scene.loss *= kept
     scene.thickness_a *= kept
     if curl_a > 0.0:

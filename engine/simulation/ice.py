@@ -29,7 +29,8 @@ def structure_factor(k2: FloatArray) -> FloatArray:
     k = np.sqrt(k2)
     rise = 1.0 - np.exp(-((k / np.float32(0.24)) ** 4))
     peak = np.float32(0.9) * np.exp(-(((k - np.float32(0.27)) / np.float32(0.03)) ** 2))
-    return (np.float32(0.07) + np.float32(0.93) * rise + peak).astype(np.float32)
+    factor: FloatArray = np.float32(0.07) + np.float32(0.93) * rise + peak
+    return factor
 
 
 def frozen_fraction(k2: FloatArray, dose_e_per_a2: float) -> FloatArray:
@@ -39,7 +40,8 @@ def frozen_fraction(k2: FloatArray, dose_e_per_a2: float) -> FloatArray:
     2 (x − 1 + e⁻ˣ) / x², x = (2πk)² D · dose.
     """
     x = np.maximum(k2 * np.float32(4 * math.pi**2 * WALK_A2 * dose_e_per_a2), np.float32(1e-3))
-    return (2.0 * (x - 1.0 + np.exp(-x)) / (x * x)).astype(np.float32)
+    fraction: FloatArray = 2.0 * (x - 1.0 + np.exp(-x)) / (x * x)
+    return fraction
 
 
 def ice_amplitude(
@@ -78,7 +80,8 @@ def ice_amplitude(
         waves = np.exp(f.k2 * np.float32(-(25.0**2))) / (f.k2 + np.float32(1.0 / 600.0**2))
         waves *= np.float32(surface * 2.0 * 5.0 / (4.0 * math.pi**2) * (sigma * ICE_V) ** 2)
         power += waves
-    return np.sqrt(power) / np.float32(grid.pixel_size_a)
+    amplitude: FloatArray = np.sqrt(power) / np.float32(grid.pixel_size_a)
+    return amplitude
 
 
 def thickness_map(
@@ -97,7 +100,8 @@ def thickness_map(
     if roughness > 0.0:
         waves = rough_field(rng, grid, 3000.0, octaves=3, falloff=0.45)
         relative += np.float32(roughness) * waves
-    return np.float32(mean_a) * np.clip(relative, 0.15, 8.0)
+    thickness: FloatArray = np.float32(mean_a) * np.clip(relative, 0.15, 8.0)
+    return thickness
 
 
 def fill_with_ice(

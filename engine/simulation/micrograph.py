@@ -38,7 +38,6 @@ from cryoverdict.engine.simulation.severity import quantity
 from cryoverdict.engine.simulation.truth import Truth, settle_truth
 from cryoverdict.features.optics import Optics
 
-
 FRAGMENT = ParticleSpec(name="globule")
 MOST_FRAGMENTS = 4000
 
@@ -167,9 +166,16 @@ def _add_particles(
     )
     numbers = rng.integers(0, 4 * bank.count, len(places))
     scale = np.float32(scene.sigma * spec.particle.contrast)
+    layers = [scene.phase]
+    if spec.depth_slabs > 1:
+        room = max(0.0, spec.ice_thickness_a - 0.6 * bank.model.mean_diameter_a)
+        heights = np.linspace(-0.5, 0.5, spec.depth_slabs) * room
+        scene.slabs = [(float(h), np.zeros(grid.shape, dtype=np.float32)) for h in heights]
+        layers = [phase for _, phase in scene.slabs]
     for place, number in zip(places, numbers, strict=True):
         at = (float(place[0]), float(place[1]))
-        scene.centres.append(stamp(scene, bank, int(number), at, scale))
+        layer = layers[int(rng.integers(0, len(layers)))]
+        scene.centres.append(stamp(layer, bank, int(number), at, scale))
 
 
 def _add_fragments(
@@ -189,7 +195,7 @@ def _add_fragments(
     y, x = rng.uniform(0, grid.ny, count), rng.uniform(0, grid.nx, count)
     numbers = rng.integers(0, 4 * pieces.count, count)
     for at, number, size in zip(zip(y, x, strict=True), numbers, sizes, strict=True):
-        stamp(scene, pieces, int(number), at, np.float32(min(size, 2.0 * scene.sigma)))
+        stamp(scene.phase, pieces, int(number), at, np.float32(min(size, 2.0 * scene.sigma)))
 
 
 def _expected(spec: MicrographSpec, scene: Scene) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryoverdict.features.optics import Optics
 
@@ -39,16 +39,16 @@ class MicrographSpec:
 
     ``shape`` is (rows, columns). ``detector_binning`` is how many detector pixels a pixel is wide.
     ``coverage`` is the fraction of the area taken by particles, ``spacing`` the least distance of
-    two centres in mean diameters, ``clustering`` 0 (even) to 1 (in clouds), ``fragments`` how many broken pieces
-    and foreign proteins there are for each particle (for each µm²·100 where there is none). ``debris`` is the
-    background of fragments (mg/ml), ``surface`` the roughness of the ice (1 is frozen capillary waves), ``specks`` the mean
-    number of small dark contaminants per µm², ``overlap`` the fraction of particles put anywhere,
-    without regard to others. ``depth_slabs`` > 1 gives particles their own height in the ice, and
-    so their own defocus. ``trajectory_a`` are offsets (dy, dx) in Å held for equal times,
-    ``motion_sigma_a`` the rest. ``shutter`` is the fraction of the dose that arrived,
-    ``second_exposure`` the weight of another field of view exposed on the same frame.
-    ``source_angle_mrad`` and ``energy_spread_a`` (focus spread) are the coherence of the beam.
-    ``particle_seed`` and ``gain_seed`` are the same for all micrographs of a data set.
+    two centres in mean diameters, ``clustering`` 0 (even) to 1 (in clouds), ``overlap`` the
+    fraction of particles put anywhere, without regard to others. ``fragments`` is how many broken
+    pieces and foreign proteins there are for each particle, ``debris`` the unseen background of
+    smaller ones (mg/ml), ``surface`` the roughness of the ice (1 is frozen capillary waves),
+    ``specks`` the mean number of small dark contaminants per µm². ``depth_slabs`` > 1 gives
+    particles their own height in the ice, and so their own defocus. ``trajectory_a`` are offsets
+    (dy, dx) in Å held for equal times, ``motion_sigma_a`` the rest. ``shutter`` is the fraction of
+    the dose that arrived, ``second_exposure`` the weight of another field of view exposed on the
+    same frame. ``source_angle_mrad`` and ``energy_spread_a`` (focus spread) are the coherence of
+    the beam. ``particle_seed`` and ``gain_seed`` are the same for all micrographs of a data set.
     """
 
     shape: tuple[int, int] = (1024, 1024)
@@ -76,7 +76,7 @@ class MicrographSpec:
     debris: float = 2.0
     specks: float = 2.0
     threads: int = 0
-    particle: ParticleSpec = ParticleSpec()
+    particle: ParticleSpec = field(default_factory=ParticleSpec)
     coverage: float = 0.2
     spacing: float = 0.9
     clustering: float = 0.3

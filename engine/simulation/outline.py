@@ -72,10 +72,9 @@ def relative_radius(
         straight = np.float32(1.06 * math.cos(sector / 2)) / np.cos(folded)
         # Corners of crystals in the beam are rounded.
         radius *= np.float32(0.3) + np.float32(0.7) * np.minimum(straight, 1.04)
-    relative: FloatArray = np.hypot(u, v) / (
-        np.maximum(radius, 0.15) * np.float32(outline.radius_px)
-    )
-    return relative
+    relative = np.hypot(u, v) / (np.maximum(radius, 0.15) * np.float32(outline.radius_px))
+    out: FloatArray = relative.astype(np.float32, copy=False)
+    return out
 
 
 def lay_body(

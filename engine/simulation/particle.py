@@ -90,12 +90,17 @@ class ProjectionBank:
 
     @property
     def box(self) -> int:
-        """Side of the projections in px; an even number with room for the bead's tails."""
+        """Side of the projections in px, with room for the bead's tails.
+
+        An odd number, so that a quarter turn leaves the centre where it is.
+        """
         from scipy.fft import next_fast_len
 
         reach = self.model.diameter_a + 8.0 * max(self.model.hole_sigma_a, self.blur_a)
-        side = int(next_fast_len(max(16, round(reach / self.pixel_size_a) + 4), real=True))
-        return side + side % 2
+        side = max(15, round(reach / self.pixel_size_a) + 4) | 1
+        while int(next_fast_len(side, real=True)) != side:
+            side += 2
+        return side
 
     @property
     def blur_a(self) -> float:
@@ -109,7 +114,7 @@ class ProjectionBank:
         return int(np.clip(fitting, FEWEST_PROJECTIONS, MOST_PROJECTIONS))
 
     def projection(self, number: int) -> FloatArray:
-        """Return projection ``number`` ``(box, box)`` in V Å, centred on pixel (box/2, box/2)."""
+        """Return projection ``number`` ``(box, box)`` in V Å, centred on pixel (box//2, box//2)."""
         number %= self.count
         if number not in self._made:
             rng = np.random.default_rng((self.seed, number))

@@ -230,7 +230,7 @@ def _rod(rng: np.random.Generator) -> tuple[Points, FloatArray]:
 
 
 def _globule(rng: np.random.Generator) -> tuple[Points, FloatArray]:
-    """A small protein of about 100 kDa and 90 Å, hard to see."""
+    """Globule: a small protein of about 100 kDa and 90 Å, hard to see."""
     parts = [
         _blob(rng, (0.0, 0.0, 0.0), (25.0, 22.0, 24.0)),
         _blob(rng, (28.0, 6.0, 8.0), (18.0, 17.0, 16.0)),

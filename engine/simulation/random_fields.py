@@ -68,7 +68,7 @@ def upsample(coarse: FloatArray, shape: tuple[int, int]) -> FloatArray:
 
 
 def smooth_field(rng: np.random.Generator, grid: Grid, scale_a: float) -> FloatArray:
-    """Return a random field ``(ny, nx)`` of about unit variance that varies over ``scale_a`` (Å)."""
+    """Return a random field ``(ny, nx)`` of about unit variance, varying over ``scale_a`` (Å)."""
     step = max(2.0, grid.px(scale_a))
     coarse = tuple(max(4, round(n / step) + 3) for n in grid.shape)
     # The B-spline halves the amplitude of white knots; 1 / 0.48 makes good for it.

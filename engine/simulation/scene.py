@@ -24,10 +24,12 @@ AREA_LABELS = (
 class Scene:
     """The specimen while it is being painted; all arrays are ``(ny, nx)`` of the grid.
 
-    ``phase`` (rad) is that of thin, fine things (particles, grain, fragments), which the
-    amplitude contrast goes with; ``bulk`` (rad) that of layers and bodies, whose absorption is in
-    ``loss``, an optical depth: intensity falls by exp(−loss). ``thickness_a`` is the vitreous ice; ``labels`` has one bit for each of `AREA_LABELS`. ``centres`` are the true
-    particles as rows (y, x) in grid pixels, to a fraction of a pixel.
+    ``phase`` (rad) is that of thin, fine things (particles, grain, fragments), which the amplitude
+    contrast goes with; ``bulk`` (rad) that of layers and bodies, whose absorption is in ``loss``,
+    an optical depth: intensity falls by exp(−loss). ``slabs`` are further phases of particles with
+    the height (Å) above the middle at which they lie. ``thickness_a`` is the vitreous ice;
+    ``labels`` has one bit for each of `AREA_LABELS`. ``centres`` are the true particles as rows
+    (y, x) in grid pixels.
     """
 
     grid: Grid
@@ -37,6 +39,7 @@ class Scene:
     loss: FloatArray
     thickness_a: FloatArray
     labels: NDArray[np.uint8]
+    slabs: list[tuple[float, FloatArray]] = field(default_factory=list)
     centres: list[tuple[float, float]] = field(default_factory=list)
 
     @property

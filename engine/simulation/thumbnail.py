@@ -39,4 +39,5 @@ def stretch(pixels: FloatArray, how: str) -> NDArray[np.uint8]:
         low, high = (float(v) for v in np.percentile(pixels, (cut, 100.0 - cut)))
     span = max(high - low, 1e-12)
     scaled = (pixels - np.float32(low)) * np.float32(255.0 / span)
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return grey

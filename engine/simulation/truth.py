@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.engine.simulation.exposure import blurred_length_a
 from cryoverdict.engine.simulation.electron import ice_free_path_a
+from cryoverdict.engine.simulation.exposure import blurred_length_a
 from cryoverdict.engine.simulation.micrograph_spec import MicrographSpec
 from cryoverdict.engine.simulation.scene import AREA_LABELS, Scene
 from cryoverdict.engine.simulation.severity import (
@@ -130,7 +130,7 @@ def settle_truth(
         name: coarse_mask((labels & np.uint8(1 << bit)) != 0, binning)
         for bit, name in enumerate(AREA_LABELS)
     }
-    usable = coarse_mask(labels == 0, binning)
+    usable = ~coarse_mask(labels != 0, binning)
     centres = np.array(scene.centres, dtype=np.float32).reshape(-1, 2)
     centres -= np.array([grid.margin_y, grid.margin_x], dtype=np.float32)
     inside = (

@@ -94,7 +94,7 @@ cryoverdict.listing = ({ container, page, rows, selection, onOpen, onSort }) => 
     const order = name !== key ? "none" : sort.startsWith("-") ? "descending" : "ascending";
     const cell = element("th", { scope: "col", class: kind, "aria-sort": key ? order : null, title: title || null });
     // A long name may break after its underscores.
-    const words = label.split(/(?<=_)/).flatMap((word) => [word, element("wbr")]);
+    const words = label.split(/(?<=_)(?=.{4})/).flatMap((word) => [word, element("wbr")]);
     if (key) {
       const next = order === "ascending" ? `-${key}` : order === "descending" ? "order" : key;
       cell.append(element("button", { type: "button", onclick: () => onSort(next) }, words));

@@ -22,7 +22,7 @@ from cryoverdict.engine.simulation.micrograph_spec import MicrographSpec
 from cryoverdict.engine.simulation.thumbnail import bin_image, stretch
 
 CROP = 128
-# Real files that are left out: denoised or so compressed that no simulation should match them.
+# Pictures are compared at about this many pixels a side.
 SIDE = 512
 Picture = tuple[str, NDArray[np.uint8]]
 
@@ -37,9 +37,7 @@ def print_speed() -> None:
             simulate_micrograph(spec, seed)
             times.append((time.perf_counter() - wall, time.process_time() - cpu))
         rest = np.median(np.array(times[1:]), axis=0)
-        print(
-            f"{side}²: first {times[0][0]:.2f} s, then {rest[0]:.2f} s wall, {rest[1]:.2f} s CPU"
-        )
+        print(f"{side}²: first {times[0][0]:.2f} s, then {rest[0]:.2f} s wall, {rest[1]:.2f} s CPU")
 
 
 def real_pictures(folder: Path) -> list[Picture]:
@@ -64,7 +62,7 @@ def real_pictures(folder: Path) -> list[Picture]:
 
 
 def simulated_pictures(count: int, first_seed: int) -> list[Picture]:
-    """Return (session, picture) of random simulated sessions, two micrographs each, as thumbnails."""
+    """Return (session, thumbnail) of random simulated sessions, two micrographs each."""
     pictures: list[Picture] = []
     seed = first_seed
     while len(pictures) < count:

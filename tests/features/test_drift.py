@@ -107,10 +107,11 @@ def test_without_thon_rings_nothing_is_said() -> None:
         assert "no Thon rings" in told[name].reason
 
 
-def test_a_strong_edge_is_not_taken_for_rings() -> None:
-    edge = np.where(np.arange(600) < 250, 30.0, 0.0) + np.random.default_rng(0).standard_normal(
-        (600, 600)
-    )
+@pytest.mark.parametrize("slope", [0.0, 0.4])
+def test_a_strong_edge_is_no_drift_and_no_double_image(slope: float) -> None:
+    y, x = np.mgrid[:600, :600]
+    noise = np.random.default_rng(0).standard_normal((600, 600))
+    edge = np.where(x + slope * y < 250, 30.0, 0.0) + noise
     view = prepare(
         Micrograph(subject="a", path=Path("a.mrc")),
         Image(pixels=edge.astype(np.float32)),
@@ -118,7 +119,8 @@ def test_a_strong_edge_is_not_taken_for_rings() -> None:
     )
     told = measured(view)
     assert isinstance(told["drift_ring_anisotropy"], Absent)
-    assert told["double_image_peak"] < 0.05
+    peak = told["double_image_peak"]
+    assert isinstance(peak, Absent) or peak < 0.03
 
 
 def test_spectrum_anisotropy_is_that_put_in() -> None:

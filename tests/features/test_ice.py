@@ -33,12 +33,18 @@ def per_a(shape: tuple[int, int], pixel_size_a: float) -> NDArray[np.float64]:
 
 
 def ringed(
-    at_a: float, gain: float, width: float = 0.002, *, pixel_size_a: float = 1.0, seed: int = 0
+    at_a: float,
+    gain: float,
+    width: float = 0.002,
+    *,
+    pixel_size_a: float = 1.0,
+    fall: float = 3.0,
+    seed: int = 0,
 ) -> View:
     """Return noise with falling power and a ring ``gain`` times stronger at ``at_a`` Å."""
     shape = (900, 1100)
     frequency = per_a(shape, pixel_size_a)
-    power = np.exp(-3 * frequency) * (
+    power = np.exp(-fall * frequency) * (
         1 + (gain - 1) * np.exp(-(((frequency - 1 / at_a) / width) ** 2) / 2)
     )
     noise = np.random.default_rng(seed).standard_normal(shape)
@@ -50,9 +56,10 @@ def value(answer: object) -> float:
     return answer
 
 
+@pytest.mark.parametrize("fall", [0.0, 12.0])
 @pytest.mark.parametrize("pixel_size_a", [0.6, 1.0, 1.5])
-def test_without_a_ring_all_ratios_are_one(pixel_size_a: float) -> None:
-    view = ringed(3.7, 1.0, pixel_size_a=pixel_size_a)
+def test_without_a_ring_all_ratios_are_one(pixel_size_a: float, fall: float) -> None:
+    view = ringed(3.7, 1.0, pixel_size_a=pixel_size_a, fall=fall)
     assert value(ice.ice_ring_ratio.measure(view)) == pytest.approx(1.0, abs=0.03)
     assert value(ice.water_ring_ratio.measure(view)) == pytest.approx(1.0, abs=0.03)
     assert value(ice.ice_hexagonal_ratio.measure(view)) == pytest.approx(1.0, abs=0.1)
@@ -92,9 +99,10 @@ def test_spots_stand_out() -> None:
     assert value(ice.ice_spot_excess.measure(view)) > 4 * plain
 
 
-def test_detector_lines_are_no_ice() -> None:
+@pytest.mark.parametrize("lines", [(600, 1), (1, 600)])
+def test_detector_lines_are_no_ice(lines: tuple[int, int]) -> None:
     pixels = np.random.default_rng(1).standard_normal((600, 600))
-    pixels += 3 * np.random.default_rng(2).standard_normal((600, 1))
+    pixels += 3 * np.random.default_rng(2).standard_normal(lines)
     view = view_of(pixels)
     assert value(ice.ice_ring_ratio.measure(view)) == pytest.approx(1.0, abs=0.15)
     assert value(ice.ice_spot_excess.measure(view)) < 10

@@ -31,15 +31,15 @@ FOLLOW_OFFSET = {"grey_mean_count", "equivalent_dose_count"}
 @cache
 def micrographs() -> dict[str, Pixels]:
     """Return small micrographs, none of them square."""
-    spec = MicrographSpec(shape=(704, 896), pixel_size_a=1.5, defocus_a=14000.0, coverage=0.25)
+    spec = MicrographSpec(shape=(608, 736), pixel_size_a=1.5, defocus_a=14000.0, coverage=0.25)
     film = MicrographSpec(
-        shape=(800, 640),
+        shape=(640, 544),
         pixel_size_a=1.5,
         defocus_a=18000.0,
         defects=(Defect(mechanism="carbon", strength=0.5),),
     )
     ice = MicrographSpec(
-        shape=(513, 700),
+        shape=(481, 600),
         pixel_size_a=1.5,
         defects=(Defect(mechanism="crystalline-ice", strength=0.8),),
     )

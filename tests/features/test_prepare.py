@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,22 @@ def test_unusable_images_are_refused_by_name(pixels: NDArray[Any], told: str) ->
         view_of(pixels.astype(np.float32))
     assert str(refused.value).startswith("mics/a.mrc: ")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.real_data
+def test_real_micrographs_of_normal_contrast_are_not_inverted(shared_data: Path) -> None:
+    """All of them are of normal contrast; empty and nearly empty ones are noise without a sign."""
+    from PIL import Image as Picture
+
+    folder = shared_data / "micrographs" / "quality"
+    looked_at = 0
+    with (folder / "labels.csv").open() as table:
+        for row in csv.DictReader(table):
+            if row["label"] in ("empty_no_ice", "decent"):
+                continue
+            pixels = np.asarray(Picture.open(folder / row["file"]).convert("F"))
+            for sign in (1, -1):
+                view = view_of(sign * pixels, has_counts=False)
+                assert view.inverted == (sign < 0), row["file"]
+            looked_at += 1
+    assert looked_at >= 15

@@ -74,11 +74,13 @@ def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], st
     def make() -> str:
         import psycopg
 
+        # A schema of its own is as good as a database, and there at once.
         name = f"catalogue_{next(NUMBERS)}"
         address = f"host={socket} user=catalogue dbname=postgres"
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return f"postgresql://catalogue@/{name}?host={socket}"
+            connection.execute(f"CREATE SCHEMA {name}".encode())
+        options = f"-csearch_path%3D{name}"
+        return f"postgresql://catalogue@/postgres?host={socket}&options={options}"
 
     return make
 

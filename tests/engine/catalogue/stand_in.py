@@ -43,7 +43,7 @@ def write_image(path: Path, seed: int) -> Path:
 def write_classes(folder: Path, classes: dict[str, int], seed: int = 0) -> Path:
     """Write a folder of class folders with some pictures in each."""
     for name, count in classes.items():
-        for i in range(count):
+        for _ in range(count):
             seed += 1
             write_image(folder / name / f"mic_{seed:03d}.png", seed)
     return folder

@@ -1,0 +1,84 @@
+"""Estimate the CTF of micrographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cryoverdict.cwl import options
+from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.cwl.progress import tracker
+from cryoverdict.cwl.summary import say
+
+if TYPE_CHECKING:
+    from cryoverdict.features.optics import Optics
+
+
+@click.command("estimate-ctf")
+@options.micrographs_argument
+@click.option(
+    "--power-spectra",
+    is_flag=True,
+    help="Use stored power spectra: MICS are *_PS.mrc, or a list that names them.",
+)
+@click.option("--phase-plate", is_flag=True, help="Search for a phase shift too.")
+@options.output_option
+@options.optics_options
+@options.threads_option
+@options.quiet_option
+@options.json_option
+def command(
+    micrographs: tuple[str, ...],
+    power_spectra: bool,
+    phase_plate: bool,
+    output: Path,
+    optics: Optics,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Estimate defocus, astigmatism and resolution from the Thon rings.
+
+    A CTF that the list has already is not used: this is the own fit, to compare or to go on with.
+    Writes micrographs_ctf.star and ledger.json.
+    """
+    from cryoverdict.engine.ctf_estimation import estimate_all
+    from cryoverdict.engine.ledger import Entry, Ledger
+    from cryoverdict.features.input_error import InputError
+    from cryoverdict.features.micrograph_list import read_micrograph_list
+    from cryoverdict.features.write_micrographs import write_micrograph_star
+
+    listed = read_micrograph_list(micrographs, optics)
+    work = estimate_all(
+        listed.micrographs,
+        stored=power_spectra,
+        phase_plate=phase_plate,
+        threads=options.thread_count(threads),
+    )
+    estimates = list(tracker(quiet)(work, "estimating the CTF", len(listed.micrographs)))
+    done = {e.subject: e for e in estimates if e.fit is not None}
+    errors = dict(listed.unreadable) | {e.subject: e.error for e in estimates if e.fit is None}
+    if not done:
+        msg = f"no CTF could be estimated: {next(iter(errors.values()))}"
+        raise InputError(msg)
+    output.mkdir(parents=True, exist_ok=True)
+    star = output / "micrographs_ctf.star"
+    write_micrograph_star(
+        star,
+        listed,
+        done,
+        {s: e.columns() for s, e in done.items()},
+        {s: e.optics for s, e in done.items() if e.optics is not None},
+    )
+    entries = [Entry(item=s, bin="kept") for s in done]
+    entries += [Entry(item=s, bin="error", reason=why) for s, why in errors.items()]
+    Ledger(step="estimate-ctf", entries=tuple(entries)).write(output / "ledger.json")
+    say(
+        {"estimated": len(done), "unreadable": len(errors), "list": str(star)},
+        notes=(*listed.notes, *errors.values()),
+        quiet=quiet,
+        as_json=as_json,
+    )
+    return ExitCode.SOME_UNREADABLE if errors else ExitCode.DONE

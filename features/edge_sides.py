@@ -1,0 +1,116 @@
+"""What lies on the two sides of an edge, and along it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.features.cell_grid import cell_means
+from cryoverdict.features.film_arcs import Arc
+
+_Float = NDArray[np.float32]
+_Bool = NDArray[np.bool_]
+
+# Where the ice was torn away, the noise is white: its power is the same in two bands an octave
+# apart, to this difference of logarithms; what is left of the ice differs little from it at the
+# finest scale, and has less texture than carbon.
+WHITE_RANGE = 0.3
+SAME_FINE_NOISE = 0.35
+ICE_TEXTURE = 1.1
+
+
+def spread(values: _Float) -> float:
+    """Return the normalised median absolute deviation, never 0."""
+    return max(1e-9, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
+
+
+def is_void(half: _Float, fine: _Float, distance: _Float, free: _Bool) -> bool:
+    """Say whether the edge with positive ``distance`` on its dark side is the rim of torn ice.
+
+    ``fine`` is the log variance of neighbouring pixels. Bands of half an octave's width around
+    wavelengths of about 8 and 16 coarse pixels are compared with it.
+    """
+    from scipy import ndimage
+
+    bright, dark = free & (distance < 0.0), free & (distance > 0.0)
+    if min(np.count_nonzero(bright), np.count_nonzero(dark)) < 60:
+        return False
+    if abs(float(np.median(fine[dark])) - float(np.median(fine[bright]))) > SAME_FINE_NOISE:
+        return False
+    smooth = [ndimage.gaussian_filter(half, s) for s in _BAND_SCALES]
+    bright_power, dark_power = [], []
+    for finer, coarser, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True):
+        power = cell_means(np.square(finer - coarser), (fine.shape[0], fine.shape[1]))
+        bright_power.append(float(np.log(np.median(power[bright]) / white)))
+        dark_power.append(float(np.log(np.median(power[dark]) / white)))
+    excess = max(abs(p - float(np.median(fine[dark])) + _WHITE_FINE) for p in dark_power)
+    return max(bright_power) - min(bright_power) < WHITE_RANGE and excess < ICE_TEXTURE
+
+
+# Variances that white noise of variance 1 in the coarse image leaves in the bands of the image at
+# half sampling between these smoothings, as medians over cells, and log variance at the finest.
+_BAND_SCALES = (0.7, 1.4, 2.8)
+_WHITE_POWER = (0.018176, 0.0037334)
+_WHITE_FINE = 0.10298
+
+
+def step_between(channel: _Float, inner: _Bool, outer: _Bool) -> float:
+    """Return the difference outer − inner in robust deviations of the cells, 0 if too few."""
+    a, b = channel[inner], channel[outer]
+    if min(len(a), len(b)) < 20:
+        return 0.0
+    within = float(np.sqrt((spread(a) ** 2 + spread(b) ** 2) / 2.0))
+    return (float(np.median(b)) - float(np.median(a))) / within
+
+
+def stretches(arc: Arc, y: _Float, x: _Float) -> NDArray[np.intp]:
+    """Return for each cell the number of the stretch of five cells along the arc it lies at."""
+    uy, ux = np.sin(arc.direction), np.cos(arc.direction)
+    across, along = x * uy - y * ux, y * uy + x * ux
+    if arc.curvature != 0.0:
+        radius = 1.0 / arc.curvature
+        across = radius * np.arctan2(across, np.sign(radius) * (along - arc.offset + radius))
+    number = np.floor(across / 5.0).astype(np.intp)
+    return np.asarray(number - number.min(), np.intp)
+
+
+def _stretch_means(
+    channel: _Float, where: _Bool, stretch: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the mean of a channel over each stretch, and the number of its cells."""
+    length = int(stretch.max()) + 1
+    count = np.bincount(stretch[where], minlength=length)
+    total = np.bincount(stretch[where], channel[where], length)
+    return total / np.maximum(count, 1), count
+
+
+def step_coherence(
+    channel: _Float,
+    inner: _Bool,
+    outer: _Bool,
+    distance: _Float,
+    stretch: NDArray[np.intp],
+) -> float:
+    """Return the fraction of stretches whose sides differ in the sense of the median stretch."""
+    inside, n_inside = _stretch_means(channel, inner & (distance > -4.5), stretch)
+    outside, n_outside = _stretch_means(channel, outer & (distance < 4.5), stretch)
+    known = (n_inside >= 8) & (n_outside >= 8)
+    if np.count_nonzero(known) < 2:
+        return 0.0
+    step = (outside - inside)[known]
+    return float(np.mean(np.sign(step) == np.sign(np.median(step))))
+
+
+def ridge_coherence(
+    grey: _Float, distance: _Float, stretch: NDArray[np.intp], free: _Bool
+) -> float:
+    """Return the fraction of stretches on which the edge outshines both sides, or is outshone."""
+    near, n_near = _stretch_means(grey, (np.abs(distance) < 0.8) & free, stretch)
+    low, n_low = _stretch_means(grey, (distance < -1.5) & (distance > -4.0) & free, stretch)
+    high, n_high = _stretch_means(grey, (distance > 1.5) & (distance < 4.0) & free, stretch)
+    known = (n_near >= 3) & (n_low >= 6) & (n_high >= 6)
+    if np.count_nonzero(known) < 4:
+        return 0.0
+    brighter = near > np.maximum(low, high)
+    darker = near < np.minimum(low, high)
+    return float(max(brighter[known].mean(), darker[known].mean()))

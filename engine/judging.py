@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,17 @@ class Measurements:
             for subject in self.table.subjects
             if self.store.path(subject).exists()
         }
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what is to be said of the list, and of how many micrographs what was noticed."""
+        noticed = Counter(
+            note
+            for subject in self.table.subjects
+            if self.store.path(subject).exists()
+            for note in self.store.read(subject, pictured=False).notes
+        )
+        told = [f"{n} of {len(self.table.subjects)}: {note}" for note, n in noticed.items()]
+        return (*self.micrographs.notes, *told)
 
     def count(self, how: str) -> int:
         """Return how many micrographs had one fate."""

@@ -19,7 +19,6 @@ from cryoverdict.features.micrograph import Micrograph
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.features.view import View
 
-
 # Closer to 0 than this the sign of the contrast is a guess, not worth a note.
 CLEARLY_INVERTED = 0.15
 

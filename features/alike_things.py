@@ -84,7 +84,10 @@ def find_population(
             continue
         peaks = np.concatenate(([0.0], found.peaks))
         found = connected_things(clear, (found.labels > 0) & (clear > 0.5 * peaks[found.labels]))
-        areas, masses = found.areas, found.sums * noise[1]
+        # Masses and depths are those of the image itself, not of the smoothed one.
+        areas = found.areas
+        light = np.bincount(found.labels.ravel(), rest.ravel(), len(areas) + 1)[1:]
+        masses = noise[0] * areas - light
         clearly = found.peaks > POPULATION_CLEAR
         if np.count_nonzero(clearly) < FEWEST_ALIKE:
             continue
@@ -97,5 +100,9 @@ def find_population(
             continue
         if best is None or mass > best.mass:
             area = float(np.quantile(areas[clearly], 0.75))
-            best = Population(mass=mass, depth=mass / area, half_width=float(np.sqrt(area / np.pi)))
+            best = Population(
+                mass=mass,
+                depth=float(np.quantile((masses / areas)[clearly], 0.75)),
+                half_width=float(np.sqrt(area / np.pi)),
+            )
     return best

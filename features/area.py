@@ -70,7 +70,7 @@ def bright_area_fraction(view: View) -> Answer:
 
 @feature(unit="count", better="lower", source=_MAP)
 def dark_object_count(view: View) -> Answer:
-    """Number of dark objects that are no particles; what lies close together counts once."""
+    """Count of dark objects that are no particles; what lies close together counts once."""
     return float(len(_dark(view)))
 
 

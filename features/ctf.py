@@ -163,7 +163,8 @@ def half_turn_deg(angle_deg: float) -> float:
     >>> half_turn_deg(-10.0), half_turn_deg(180.0)
     (170.0, 0.0)
     """
-    return angle_deg % 180.0
+    turned = angle_deg % 180.0
+    return turned if turned < 180.0 else 0.0  # the remainder of -1e-17 rounds to 180
 
 
 def astigmatic(mean_a: float, vector_a: tuple[float, float]) -> tuple[float, float, float]:

@@ -69,14 +69,15 @@ def own_fit(view: View) -> CtfFit | Absent:
 def spectrum_of(view: View) -> PowerSpectrum:
     """Return the spectrum to fit: the stored one where the list names it, or else the view's own.
 
-    A stored spectrum is of single frames and shows the rings better than their sum does.
+    A stored spectrum is of single frames and shows the rings better than their sum does. Its pixel
+    size is its header's: RELION resamples spectra to about 1.4 Å.
     """
     from cryoverdict.features.stored_spectrum import read_stored_spectrum
 
     path = view.micrograph.power_spectrum
     if path is not None:
         try:
-            return read_stored_spectrum(path, view.optics.pixel_size_a)
+            return read_stored_spectrum(path)
         except (InputError, OSError):
             return view.spectrum
     return view.spectrum

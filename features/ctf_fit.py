@@ -32,7 +32,7 @@ OVERFOCUS_GAIN, OVERFOCUS_RATIO, OVERFOCUS_RINGS = 12.0, 1.05, 5.0
 """Overfocus is believed where it explains this much more than underfocus, and over enough rings:
 the two differ by spherical aberration and amplitude contrast only."""
 
-_NORMAL_95 = 1.96
+_QUANTILE_95 = 2.07  # Student's t with 23 degrees of freedom: the residuals of 24 sectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +218,8 @@ def _fit(
         sampling_limit_a=1.0 / sampling_limit(ctf, cell, setting.high),
         ring_count=ctf.ring_count(limit) if seen else 0.0,
         rings_to_nyquist=ctf.ring_count(0.5 / setting.pixel_size_a),
-        defocus_error_a=None if given else _NORMAL_95 * float(deviation[0]),
-        astigmatism_error_a=None if given else _NORMAL_95 * float(max(deviation[1:3])),
+        defocus_error_a=None if given else _QUANTILE_95 * float(deviation[0]),
+        astigmatism_error_a=None if given else _QUANTILE_95 * float(max(deviation[1:3])),
         directional_blur_a=12.0**0.5 * hypot(*refined.blur_a2) ** 0.5 / (2.0 * pi),
         profile=agreement.profile,
     )

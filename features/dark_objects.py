@@ -40,11 +40,16 @@ SMALLEST_DIAMETER_A = 120.0
 LARGE_DIAMETER_A = 360.0
 # Among particles that show in pieces (rings, side views) a whole one is no outlier.
 SMALLEST_OUTLIER_A = 150.0
-# The border step in deviations of the noise at the finest scale.
-SHARP = 4.5
+# The border step in deviations of the noise at the finest scale; a fainter step will do where the
+# object is beyond doubt at its own scale. The step must be a fair part of the whole darkness, too,
+# and more so where it is faint, but not where it is strong: clouds of thicker ice fade out.
+VERY_SHARP = 10.0
+SHARP, SHARP_PART = 4.5, 0.2
+SHARP_IF_CERTAIN, SHARP_PART_IF_CERTAIN = 2.5, 0.45
+CERTAIN = 12.0
 # What is no member of a population, nor a chain of touching members, has this many times the mass
 # of one, and is this many times as dark or as wide.
-OUTLIER_MASS = 4.0
+OUTLIER_MASS = 3.0
 OUTLIER_DEPTH = 1.5
 OUTLIER_WIDTH = 1.8
 # Objects closer than this belong together; where they fill less than this fraction of what they
@@ -206,7 +211,10 @@ def _judged(
     elif diameter_a < SMALLEST_DIAMETER_A or (peak < CLEAR_SMALL and diameter_a < LARGE_DIAMETER_A):
         return None
     step = _edge_step(rest, pixels, free) / deviation
-    if step < SHARP:
+    sharp = step > VERY_SHARP or (step > SHARP and step > SHARP_PART * depth / deviation)
+    if peak > CERTAIN and step > SHARP_IF_CERTAIN:
+        sharp |= step > SHARP_PART_IF_CERTAIN * depth / deviation
+    if not sharp:
         return None
     half_width = float(ndimage.distance_transform_edt(np.pad(pixels, 1)).max())
     if half_width < 2.5 * search.unit:

@@ -11,12 +11,14 @@ from cryoverdict.features.film_arcs import Arc
 _Float = NDArray[np.float32]
 _Bool = NDArray[np.bool_]
 
-# Where the ice was torn away, the noise is white: its power is the same in two bands an octave
-# apart, to this difference of logarithms; what is left of the ice differs little from it at the
-# finest scale, and has less texture than carbon.
+# Where the ice was torn away the noise is white: its power is the same in two bands an octave
+# apart, to this difference of logarithms, and not far from that of the finest scale. What is left
+# of the ice is as noisy as the hole at the finest scale, and has at least as much coarse texture,
+# but less than carbon; in carbon, phase contrast takes the coarse texture away.
 WHITE_RANGE = 0.3
-SAME_FINE_NOISE = 0.35
-ICE_TEXTURE = 1.1
+WHITE_LEVEL = 1.0
+SAME_FINE_NOISE = 0.5
+ICE_TEXTURE = (-0.2, 1.3)
 
 
 def spread(values: _Float) -> float:
@@ -38,13 +40,21 @@ def is_void(half: _Float, fine: _Float, distance: _Float, free: _Bool) -> bool:
     if abs(float(np.median(fine[dark])) - float(np.median(fine[bright]))) > SAME_FINE_NOISE:
         return False
     smooth = [ndimage.gaussian_filter(half, s) for s in _BAND_SCALES]
-    bright_power, dark_power = [], []
+    texture_bright: list[float] = []
+    texture_dark: list[float] = []
     for finer, coarser, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True):
         power = cell_means(np.square(finer - coarser), (fine.shape[0], fine.shape[1]))
-        bright_power.append(float(np.log(np.median(power[bright]) / white)))
-        dark_power.append(float(np.log(np.median(power[dark]) / white)))
-    excess = max(abs(p - float(np.median(fine[dark])) + _WHITE_FINE) for p in dark_power)
-    return max(bright_power) - min(bright_power) < WHITE_RANGE and excess < ICE_TEXTURE
+        for where, texture in ((bright, texture_bright), (dark, texture_dark)):
+            level = float(np.median(fine[where])) - _WHITE_FINE
+            texture.append(
+                float(np.log(max(float(np.median(power[where])), 1e-30) / white)) - level
+            )
+    if max(texture_bright) - min(texture_bright) > WHITE_RANGE:
+        return False
+    if max(abs(t) for t in texture_bright) > WHITE_LEVEL:
+        return False
+    coarse = texture_dark[-1] - texture_bright[-1]
+    return bool(coarse > ICE_TEXTURE[0] and max(texture_dark) < ICE_TEXTURE[1])
 
 
 # Variances that white noise of variance 1 in the coarse image leaves in the bands of the image at

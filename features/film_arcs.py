@@ -123,7 +123,8 @@ def arc_sums(shape: tuple[int, int]) -> ArcSums:
 
     longer = max(shape)
     steps = int(hypot(*shape) / 2.0 / OFFSET_STEP_CELLS)
-    offsets = np.arange(-steps, steps + 1) * OFFSET_STEP_CELLS
+    # No arc goes through the very centre, which may lie on the border of two cells.
+    offsets = (np.arange(-steps, steps) + 0.5) * OFFSET_STEP_CELLS
     circle = 2.0 * pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
     parameters, lengths, cells, normals_y, normals_x = [], [], [], [], []
     for radius in RADII:

@@ -191,8 +191,9 @@ def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEd
             parts = _ridges(channels[0], free)
             scores = sums.yy @ parts[0].ravel() + sums.yx @ parts[1].ravel()
             scores += sums.xx @ parts[2].ravel()
-        unit = spread(scores)
+        # The sign of a score depends on which way round an arc is named.
         scores = np.abs(scores)
+        unit = 1.4826 * float(np.median(scores)) + 1e-9
         index = int(np.argmax(scores))
         if scores[index] > CANDIDATE_SCORE * unit:
             score, arc = _refined(sums.parameters[index], parts, grid)
@@ -234,7 +235,7 @@ def _refined(
     step = np.array([0.5 / max(grid), 0.065, 0.75])
     at = parameters
     best = float(_along(at[None, :], parts, grid)[0])
-    for _ in range(4):
+    for _ in range(8):
         for _ in range(3):
             trials = at + _NEIGHBOURS * step
             scores = _along(trials, parts, grid)

@@ -45,8 +45,7 @@ def _halved(image: _Float, free: NDArray[np.bool_]) -> tuple[_Float, NDArray[np.
 
 def _places(count: int) -> _Double:
     """Return the centres of ``count`` intervals of [-1, 1]."""
-    places: _Double = (np.arange(count) + 0.5) * (2.0 / count) - 1.0
-    return places
+    return np.asarray((np.arange(count) + 0.5) * (2.0 / count) - 1.0, np.float64)
 
 
 def _quadratic(y: _Double, x: _Double) -> _Double:
@@ -59,8 +58,9 @@ def _quadratic(y: _Double, x: _Double) -> _Double:
 
 def _block_medians(image: _Float, free: NDArray[np.bool_], blocks: tuple[int, int]) -> _Double:
     """Return the median of the free pixels of each block, NaN where there are few."""
-    row = ((np.arange(image.shape[0]) + 0.5) * blocks[0] / image.shape[0]).astype(np.intp)
-    column = ((np.arange(image.shape[1]) + 0.5) * blocks[1] / image.shape[1]).astype(np.intp)
+    row, rows_inside = _block_numbers(image.shape[0], blocks[0])
+    column, columns_inside = _block_numbers(image.shape[1], blocks[1])
+    free = free & rows_inside[:, None] & columns_inside[None, :]
     count = blocks[0] * blocks[1]
     fewest = max(4, int(FEWEST_PIXELS * image.size / count))
     number = (row[:, None] * blocks[1] + column[None, :])[free]
@@ -74,6 +74,16 @@ def _block_medians(image: _Float, free: NDArray[np.bool_], blocks: tuple[int, in
     lower = starts[:-1][full] + (sizes[full] - 1) // 2
     medians[full] = (values[middle].astype(np.float64) + values[lower]) / 2.0
     return medians
+
+
+def _block_numbers(pixels: int, blocks: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the block of each pixel of an axis, and whether it lies wholly in one.
+
+    A pixel whose centre lies on the border of two blocks is in neither, so that the blocks of the
+    reversed axis are the reversed blocks.
+    """
+    place = (2 * np.arange(pixels) + 1) * blocks
+    return np.asarray(place // (2 * pixels), np.intp), place % (2 * pixels) != 0
 
 
 def _robust_fit(terms: _Double, values: _Double) -> _Double:

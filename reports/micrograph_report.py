@@ -37,7 +37,7 @@ def report_micrographs(
         rules=rule_effects(judge, decisions),
         area_kinds=tuple(kind.name.lower() for kind in AreaKind),
         title="Micrographs: which to keep, and why",
-        notes=(*measured.micrographs.notes, *model_notes(judge)),
+        notes=(*measured.notes(), *model_notes(judge)),
     )
 
 

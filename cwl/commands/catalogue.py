@@ -214,6 +214,11 @@ def stats(url: str | None, as_json: bool) -> None:
     help="Only observed or only simulated micrographs.",
 )
 @click.option("--rater", "raters", multiple=True, help="Only this rater's labels; repeatable.")
+@click.option(
+    "--older-measurements",
+    is_flag=True,
+    help="Also take what an older version measured, if it measured the features of today.",
+)
 @catalogue_option
 @options.output_option
 @options.quiet_option
@@ -222,6 +227,7 @@ def export(
     data_sets: tuple[str, ...],
     origin: Any,
     raters: tuple[str, ...],
+    older_measurements: bool,
     url: str | None,
     output: Path,
     quiet: bool,
@@ -235,7 +241,7 @@ def export(
     from cryoverdict.engine.catalogue.exporting import Choice, export_sets
     from cryoverdict.features.families import micrograph_features
 
-    choice = Choice(data_sets=data_sets, origin=origin, raters=raters)
+    choice = Choice(data_sets=data_sets, origin=origin, raters=raters, older=older_measurements)
     done = export_sets(open_catalogue(url), output, choice, micrograph_features())
     say(
         {
@@ -305,15 +311,19 @@ def _told(facts: dict[str, Any]) -> dict[str, str]:
     for name, value in facts.items():
         match value:
             case dict() if name == "data_sets":
-                for key, counts in value.items():
-                    told[f"data set {key}"] = _counts(counts)
+                for number, (key, counts) in enumerate(value.items(), start=1):
+                    told[f"data set {number}"] = f"{key}: {_counts(counts)}"
             case dict() if name == "kappa":
                 for question, found in value.items():
                     told[f"kappa of {question}"] = (
                         f"{_kappa(found['fleiss'])} over {found['micrographs']} micrographs"
                     )
-                    for pair, one in found["pairs"].items():
-                        told[f"  {pair}"] = f"{_kappa(one['cohen'])} over {one['micrographs']}"
+                    told |= {
+                        f"kappa of {question}, pair {number}": (
+                            f"{pair}: {_kappa(one['cohen'])} over {one['micrographs']} micrographs"
+                        )
+                        for number, (pair, one) in enumerate(found["pairs"].items(), start=1)
+                    }
             case dict():
                 told[name] = _counts(value) or "none"
             case _:

@@ -92,7 +92,7 @@ def command(
             "measured_before": measured.count("stored"),
             "report": str(page),
         },
-        notes=(*measured.micrographs.notes, *measured.errors.values()),
+        notes=(*measured.notes(), *measured.errors.values()),
         quiet=quiet,
         as_json=as_json,
     )

@@ -52,7 +52,7 @@ def command(
             "unreadable": len(measured.errors),
             "features": str(output / "features.parquet"),
         },
-        notes=(*measured.micrographs.notes, *measured.errors.values()),
+        notes=(*measured.notes(), *measured.errors.values()),
         quiet=quiet,
         as_json=as_json,
     )

@@ -32,11 +32,15 @@ SIMULATED = "simulated_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is exported: empty tuples and ``None`` mean all."""
+    """What is exported: empty tuples and ``None`` mean all.
+
+    ``older`` also takes what an older version measured, if it measured the features of today.
+    """
 
     data_sets: tuple[str, ...] = ()
     origin: Origin | None = None
     raters: tuple[str, ...] = ()
+    older: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,10 +59,12 @@ def export_sets(
     """Write one folder a data set with ``features.parquet`` and ``labels.csv``.
 
     A micrograph is exported where the raters chosen agree on a verdict by majority and it was
-    measured with today's code; the others are counted. The same catalogue gives the same bytes.
+    measured with today's code (see `Choice.older`); the others are counted. The same catalogue
+    gives the same bytes.
     Raises `EngineError` for a data set or rater that is not there, and where nothing is left.
     """
     exported = Exported()
+    names = {feature.name for feature in features}
     with catalogue.reading() as connection:
         _check(connection, choice)
         ratings = present_ratings(connection)
@@ -75,13 +81,14 @@ def export_sets(
                 if label is None:
                     exported.left_out["raters are even" if chosen else "no label"] += 1
                     continue
-                if row["answers"] is None:
+                answers = _answers(connection, row["id"], choice, names)
+                if answers is None:
                     exported.left_out["not measured by this version; import it again"] += 1
                     continue
                 subject = f"{data_set}/{row['name']}"
                 if subject in rows:
                     subject = f"{subject}#{row['content_hash'][:12]}"
-                rows[subject] = read_answers(row["answers"])
+                rows[subject] = answers
                 labels[subject] = label
                 simulated |= row["origin"] == "simulated"
             if not rows:
@@ -114,23 +121,32 @@ def _data_sets(choice: Choice) -> sa.Select[Any]:
 
 
 def _micrographs(data_set: int, choice: Choice) -> sa.Select[Any]:
-    """Return the query for the micrographs of a data set, with today's measurement if any."""
-    today = sa.and_(
-        MEASUREMENTS.c.micrograph_id == MICROGRAPHS.c.id, MEASUREMENTS.c.code == measuring_code()
-    )
+    """Return the query for the micrographs of a data set."""
     query = (
         sa.select(
             MICROGRAPHS.c.id,
             MICROGRAPHS.c.name,
             MICROGRAPHS.c.content_hash,
             MICROGRAPHS.c.origin,
-            MEASUREMENTS.c.answers,
         )
-        .select_from(MICROGRAPHS.outerjoin(MEASUREMENTS, today))
         .where(MICROGRAPHS.c.data_set_id == data_set)
         .order_by(MICROGRAPHS.c.name, MICROGRAPHS.c.content_hash)
     )
     return query.where(MICROGRAPHS.c.origin == choice.origin) if choice.origin else query
+
+
+def _answers(
+    connection: sa.Connection, micrograph: int, choice: Choice, names: set[str]
+) -> dict[str, Answer] | None:
+    """Return the measurement of a micrograph by today's code, else the newest that will do."""
+    today = MEASUREMENTS.c.code == measuring_code()
+    query = sa.select(MEASUREMENTS.c.answers).where(MEASUREMENTS.c.micrograph_id == micrograph)
+    query = query.order_by(today.desc(), MEASUREMENTS.c.id.desc())
+    for text in connection.execute(query if choice.older else query.where(today)).scalars():
+        answers = read_answers(text)
+        if not choice.older or set(answers) == names:
+            return answers
+    return None
 
 
 def _check(connection: sa.Connection, choice: Choice) -> None:

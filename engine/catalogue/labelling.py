@@ -131,7 +131,7 @@ class LabellingSession:
         return True
 
     def picture(self, number: int, name: str) -> bytes | None:
-        """Return the newest thumbnail or spectrum of a micrograph as PNG, ``None`` without one."""
+        """Return the newest thumbnail or spectrum of a micrograph as JPEG, ``None`` without one."""
         if name not in PICTURES:
             return None
         column = MEASUREMENTS.c[name]

@@ -28,7 +28,7 @@ ASSETS: Mapping[str, str] = MappingProxyType(
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
             "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         ),
         "Referrer-Policy": "no-referrer",
@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             if picture is None:
                 self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
             else:
-                self._answer(HTTPStatus.OK, picture, "image/png")
+                self._answer(HTTPStatus.OK, picture, "image/jpeg")
 
     def do_POST(self) -> None:
         """Take a label, a skip, an undo or the end."""

@@ -7,19 +7,31 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
+JPEG_QUALITY = 85
+
+
+def jpeg_bytes(picture: NDArray[np.generic]) -> bytes:
+    """Return grey values ``(y, x)`` as JPEG: micrographs are noise, of which PNG saves nothing."""
+    return _packed(picture, "JPEG", quality=JPEG_QUALITY)
+
 
 def png_bytes(picture: NDArray[np.generic]) -> bytes:
-    """Return an array ``(y, x)`` or ``(y, x, 3)`` of uint8 as PNG, the same bytes each time."""
+    """Return codes ``(y, x)`` as PNG, which keeps each as it is."""
+    return _packed(picture, "PNG", compress_level=6)
+
+
+def pixels_of(content: bytes) -> NDArray[np.uint8]:
+    """Return the pixels ``(y, x)`` of a picture that one of these functions packed."""
+    from PIL import Image
+
+    with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
+        return np.asarray(picture, np.uint8)
+
+
+def _packed(picture: NDArray[np.generic], kind: str, **options: int) -> bytes:
+    """Return a picture in a file format, the same bytes each time."""
     from PIL import Image
 
     stream = BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture, np.uint8)).save(stream, "PNG", compress_level=6)
+    Image.fromarray(np.ascontiguousarray(picture, np.uint8)).save(stream, kind, **options)
     return stream.getvalue()
-
-
-def png_pixels(content: bytes) -> NDArray[np.uint8]:
-    """Return what `png_bytes` took."""
-    from PIL import Image
-
-    with Image.open(BytesIO(content), formats=("PNG",)) as picture:
-        return np.asarray(picture, np.uint8)

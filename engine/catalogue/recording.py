@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cryoverdict.engine.catalogue.answers_text import answers_text, given_text
 from cryoverdict.engine.catalogue.database import Catalogue, add, put
 from cryoverdict.engine.catalogue.entry import Entry
-from cryoverdict.engine.catalogue.pictures import png_bytes
+from cryoverdict.engine.catalogue.pictures import jpeg_bytes, png_bytes
 from cryoverdict.engine.catalogue.rating import Rating
 from cryoverdict.engine.catalogue.schema import (
     DATA_SETS,
@@ -312,10 +312,9 @@ def _entered(
 
 def _measurement_row(micrograph: int, given: Micrograph, measured: Measurement) -> dict[str, Any]:
     """Return a measurement as a row."""
-    pictures = {
-        name: png_bytes(measured.pictures[name]) if name in measured.pictures else None
-        for name in ("thumbnail", "spectrum", "area")
-    }
+    drawn = measured.pictures
+    packing = {"thumbnail": jpeg_bytes, "spectrum": jpeg_bytes, "area": png_bytes}
+    pictures = {n: pack(drawn[n]) if n in drawn else None for n, pack in packing.items()}
     return {
         "micrograph_id": micrograph,
         "code": measuring_code(),

@@ -60,8 +60,8 @@ SIGHTINGS = sa.Table(
     sa.Column("mtime_ns", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-# ``code`` is the digest of the measuring code; ``answers``, ``given`` and ``notes`` are JSON, the
-# pictures are PNG.
+# ``code`` is the digest of the measuring code; ``answers``, ``given`` and ``notes`` are JSON,
+# ``thumbnail`` and ``spectrum`` JPEG, ``area`` PNG with a code for each pixel.
 MEASUREMENTS = sa.Table(
     "measurements",
     METADATA,

@@ -54,9 +54,9 @@ class OffsetGlm:
             penal=penalty,
             pen_weight=prior_precision / 2.0,
         )
-        # The penalised likelihood is concave: Newton's steps from zero find its one maximum.
+        # The penalised likelihood is concave: there is one maximum, and a line search finds it.
         result = model.fit(
-            method="newton", start_params=np.zeros(design.shape[1]), maxiter=100, disp=0
+            method="bfgs", start_params=np.zeros(design.shape[1]), maxiter=500, disp=0
         )
         return cls(
             intercept=float(result.params[0]),

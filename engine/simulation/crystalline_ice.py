@@ -134,7 +134,9 @@ def _fringes(
     usable = [s for s in spacings if s[0] > 2.02 * grid.pixel_size_a]
     if not usable:
         return
-    radius = max(6.0, grid.px(grain_a))
+    # Small grains give patchy rings; a few broad crystals give sharp spots.
+    broad = rng.random() < 0.5
+    radius = max(6.0, grid.px(grain_a * float(rng.uniform(3.0, 9.0) if broad else 1.0)))
     covered = float(where[::8, ::8].mean()) * grid.ny * grid.nx
     count = int(np.clip(0.5 * covered / (math.pi * radius**2), 1, 250))
     weights = np.array([w for _, w in usable])
@@ -152,7 +154,7 @@ def _fringes(
         dx = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(x)
         wave = np.cos(np.float32(k * math.cos(a)) * dx + np.float32(k * math.sin(a)) * dy)
         bump = np.exp(-(((dy * dy + dx * dx) / np.float32(radius**2)) ** 2))
-        strength = np.float32(contrast * rng.uniform(0.2, 1.0))
+        strength = np.float32(contrast * rng.uniform(0.3, 2.5))
         scene.phase[window] += strength * bump * wave * where[window]
 
 
@@ -175,5 +177,5 @@ def _ring(
             -(((k - np.float32(1.0 / spacing)) / np.float32(0.0035)) ** 2)
         )
     # A powder of 400 Å of ice, from barely seen to far above all else near its rings.
-    amplitude *= np.float32(8.0 * contrast / grid.pixel_size_a)
+    amplitude *= np.float32(14.0 * contrast * rng.lognormal(0.0, 0.5) / grid.pixel_size_a)
     scene.phase += coloured_noise(rng, grid, amplitude) * weight

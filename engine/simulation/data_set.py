@@ -43,6 +43,14 @@ USUAL_MIX: tuple[tuple[str, float], ...] = (
 )
 
 
+# Ranges of the nearest defocus of a session: modern ones, older ones, and screening sessions.
+NEAREST_FOCUS_A: tuple[Range, ...] = (
+    (6000.0, 15000.0),
+    (11000.0, 25000.0),
+    (11000.0, 25000.0),
+    (20000.0, 42000.0),
+    (20000.0, 42000.0),
+)
 # Detectors as often as random sessions have them.
 DETECTOR_DRAW = ("k2",) * 5 + ("k3",) * 5 + ("falcon4", "falcon4", "falcon3", "falcon2", "ccd")
 
@@ -165,7 +173,8 @@ def demonstration() -> DataSetSpec:
         defocus_range_a=(9000.0, 24000.0),
         coverage_range=(0.16, 0.32),
         bad_fraction=0.42,
-        bad_strength=(0.62, 0.95),
+        bad_strength=(0.62, 1.0),
+        second_chance=0.0,
         mix=(
             ("carbon", 1.0),
             ("ice-heap", 1.0),
@@ -192,7 +201,7 @@ def random_data_set(seed: int) -> DataSetSpec:
     voltage = float(rng.choice([300.0, 300.0, 300.0, 200.0, 200.0, 120.0]))
     detector = str(rng.choice(DETECTOR_DRAW))
     binned = rng.random() < 0.5
-    pixel = float(np.exp(rng.uniform(math.log(0.65), math.log(1.8))))
+    pixel = float(np.exp(rng.uniform(math.log(0.68), math.log(1.5))))
     binning = 1.0
     if binned:
         # Four thousand detector pixels, cropped to about a thousand.
@@ -200,9 +209,7 @@ def random_data_set(seed: int) -> DataSetSpec:
         pixel = min(8.0, pixel * binning)
     side = round(4096 / binning / 32) * 32 if binned else int(rng.choice([1536, 2048, 2048]))
     aspect = {"k3": 1.41, "k2": 0.967, "ccd": 1.0}.get(detector, 1.0)
-    near = float(
-        rng.uniform(*((6000, 15000), (11000, 25000), (20000, 40000))[int(rng.integers(3))])
-    )
+    near = float(rng.uniform(*NEAREST_FOCUS_A[int(rng.integers(len(NEAREST_FOCUS_A)))]))
     cover = float(np.exp(rng.uniform(math.log(0.06), math.log(0.5))))
     ice = float(rng.uniform(180.0, 600.0))
     plate = voltage == 300.0 and rng.random() < 0.08

@@ -81,7 +81,7 @@ def _relative_frequency(grid: Grid, binning: float) -> FloatArray:
     return (k * np.float32(2.0 * grid.pixel_size_a / binning)).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def transfers(grid: Grid, detector: Detector, binning: float) -> tuple[FloatArray, FloatArray]:
     """Return signal filter √(DQE/DQE₀) and noise filter MTF, in rfft2 layout; kept.
 
@@ -101,7 +101,7 @@ def transfers(grid: Grid, detector: Detector, binning: float) -> tuple[FloatArra
     return signal.astype(np.float32), mtf.astype(np.float32)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def fixed_pattern(
     shape: tuple[int, int], detector: Detector, binning: float, seed: int
 ) -> FloatArray:

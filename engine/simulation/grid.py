@@ -82,7 +82,7 @@ class Frequencies:
     kx: FloatArray
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def frequencies(ny: int, nx: int, pixel_size_a: float) -> Frequencies:
     """Return the frequencies of a grid; kept, since all micrographs of a data set share them."""
     ky = np.fft.fftfreq(ny, pixel_size_a).astype(np.float32)[:, None]

@@ -69,7 +69,7 @@ def ice_amplitude(
     power *= np.float32(MOLECULES_PER_A3 * thickness_a * molecule**2)
     if debris > 0.0:
         # 1 mg/ml of 20 kDa fragments: 3e-8 per Å3; excess potential 2.5 V over 1.21 Å3/Da.
-        for mass_da, radius_a, share in ((6e3, 8.0, 0.5), (20e3, 13.0, 0.35), (80e3, 24.0, 0.15)):
+        for mass_da, radius_a, share in ((6e3, 8.0, 0.3), (20e3, 13.0, 0.4), (80e3, 24.0, 0.3)):
             number = debris * share * 6.0e-4 / mass_da * thickness_a
             excess = sigma * 2.5 * 1.21 * mass_da
             power += np.float32(number * excess**2) * np.exp(

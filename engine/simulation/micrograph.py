@@ -58,7 +58,7 @@ def _model(name: str, path: str | None) -> BeadModel:
     return read_particle(Path(path)) if path is not None else generated_particle(name)
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=4)
 def projection_bank(
     particle: ParticleSpec, pixel_size_a: float, b_factor_a2: float, seed: int
 ) -> ProjectionBank:

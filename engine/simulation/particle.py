@@ -9,7 +9,7 @@ import numpy as np
 from cryoverdict.engine.simulation.grid import FloatArray
 
 # Bytes that one bank of projections may hold; large particles at small pixels get fewer.
-BANK_BYTES = 96_000_000
+BANK_BYTES = 64_000_000
 MOST_PROJECTIONS = 256
 FEWEST_PROJECTIONS = 24
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -84,7 +85,8 @@ def _convert(hint: Any, value: Any, place: str, faults: list[str]) -> Any:
                     _convert(h, v, place, faults) for h, v in zip(inner, value, strict=True)
                 )
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        if isfinite(value):
+            return float(value)
     elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     faults.append(f"{place} is {value!r}; accepted is a {_describe(hint)}")
@@ -107,7 +109,7 @@ def _check(spec: DataSetSpec) -> list[str]:
     """Return what is out of range in a well-formed spec."""
     base = spec.base
     faults = []
-    limits = {
+    limits: dict[str, tuple[float, float, float]] = {
         "micrographs": (spec.micrographs, 1, 100_000),
         "bad_fraction": (spec.bad_fraction, 0.0, 1.0),
         "blemish_chance": (spec.blemish_chance, 0.0, 1.0),
@@ -120,7 +122,27 @@ def _check(spec: DataSetSpec) -> list[str]:
         "base.shape rows": (base.shape[0], 64, 16384),
         "base.shape columns": (base.shape[1], 64, 16384),
         "base.coverage": (base.coverage, 0.0, 1.0),
+        "base.spacing": (base.spacing, 0.1, 10.0),
+        "base.clustering": (base.clustering, 0.0, 1.0),
+        "base.overlap": (base.overlap, 0.0, 1.0),
+        "base.detector_binning": (base.detector_binning, 0.25, 32.0),
+        "base.depth_slabs": (base.depth_slabs, 1, 32),
+        "base.ice_thickness_a": (base.ice_thickness_a, 0.0, 50_000.0),
+        "base.tilt_deg": (base.tilt_deg, -80.0, 80.0),
+        "thumbnail_binning": (spec.thumbnail_binning, 0.0, 64.0),
     }
+    for defect in base.defects:
+        limits[f"strength of {defect.mechanism}"] = (defect.strength, 0.0, 1.0)
+    for name, (low, high) in (
+        ("defocus_range_a", spec.defocus_range_a),
+        ("astigmatism_range_a", spec.astigmatism_range_a),
+        ("coverage_range", spec.coverage_range),
+        ("ice_range_a", spec.ice_range_a),
+        ("bad_strength", spec.bad_strength),
+        ("blemish_strength", spec.blemish_strength),
+    ):
+        if low > high:
+            faults.append(f"{name} is {low:g} to {high:g}; accepted is the lower number first")
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:
             faults.append(f"{name} is {value:g}; accepted is {low:g} to {high:g}")

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.offset_model import Recipe
 from cryoverdict.engine.training.evaluation import (
     Quality,
+    Scores,
     baselines,
     held_out_log_odds,
     quality,
@@ -74,7 +78,7 @@ def train_and_evaluate(
     groups = len({s.name for s in sets})
     evaluation = Evaluation(
         data=f"{groups} data sets, {len(good)} rows, each judged by models that had not seen it",
-        targets={t: quality(x[truths[t][0]], truths[t][1]) for t, x in scores.items()},
+        targets={t: _judged(x, *truths[t]) for t, x in scores.items()},
         baselines={n: quality(x[has], good) for n, x in baselines(rules, sets).items()},
     )
     model = train_kind(
@@ -86,6 +90,12 @@ def train_and_evaluate(
         json.dumps(evaluation.to_dict(), indent=1, sort_keys=True) + "\n"
     )
     return evaluation
+
+
+def _judged(scores: Scores, has: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Quality:
+    """Return the quality on the rows that have a truth, and a model that could be fitted."""
+    found = np.isfinite(scores[has])
+    return quality(scores[has][found], truth[found])
 
 
 def card(

@@ -152,7 +152,7 @@ def test_the_movement_of_water_spares_long_waves() -> None:
     assert left[0] > 0.98
     assert left[2] < 0.15
     assert left[0] > left[1] > left[2]
-    assert structure_factor(np.float32([1 / 3.7]) ** 2)[0] > structure_factor(k2)[0] * 10
+    assert structure_factor(np.array([1 / 3.7**2], np.float32))[0] > structure_factor(k2)[0] * 10
 
 
 def test_thon_rings_lie_where_the_defocus_puts_them() -> None:

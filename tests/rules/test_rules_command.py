@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "ours.yaml").write_text(
-        "override: ctf-resolution-poor\nthresholds: {poor_resolution: 8}\nreason: tilted grids\n"
+        "override: motion-early\nthresholds: {much: 8}\nreason: we polish\n"
     )
     return folder
 
@@ -58,20 +58,20 @@ def test_check_hands_on_every_fault(site: Path, tmp_path: Path) -> None:
 
 
 def test_explain_tells_the_change_and_the_spread(site: Path) -> None:
-    told = run("explain", "ctf-resolution-poor", "--rules", str(site)).output
-    assert "poor_resolution is 8 instead of 6 (tilted grids)" in told
-    assert "poor_resolution = 8 Å" in told
+    told = run("explain", "motion-early", "--rules", str(site)).output
+    assert "much is 8 instead of 5 (we polish)" in told
+    assert "much = 8 Å" in told
     assert "others: " in told
-    record = json.loads(run("explain", "ctf-resolution-poor", "--json").output)
-    assert record["thresholds"]["poor_resolution"]["value"] == 6
-    unknown = run("explain", "ctf-resolution-por").exception
+    record = json.loads(run("explain", "motion-early", "--json").output)
+    assert record["thresholds"]["much"]["value"] == 5
+    unknown = run("explain", "motion-erly").exception
     assert isinstance(unknown, RuleError)
-    assert str(unknown).endswith("did you mean ctf-resolution-poor?")
+    assert str(unknown).endswith("did you mean motion-early?")
 
 
 def test_list_shows_effect_and_title() -> None:
     lines = run("list").output.splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("ctf-resolution-extreme "))
+    at = next(i for i, line in enumerate(lines) if line.startswith("motion-extreme "))
     assert "reject, on its own" in lines[at]
 
 
@@ -96,7 +96,7 @@ def test_diff_tells_how_many_findings_an_edit_changes(site: Path, tmp_path: Path
     features = micrograph_features()
     values = np.full((3, len(features)), np.nan)
     names = [feature.name for feature in features]
-    values[:, names.index("ctf_resolution_a")] = [5.0, 7.0, 9.0]
+    values[:, names.index("motion_early_a")] = [4.0, 7.0, 9.0]
     subjects = ("a", "b", "c")
     table = FeatureTable(
         subjects=subjects,
@@ -110,7 +110,7 @@ def test_diff_tells_how_many_findings_an_edit_changes(site: Path, tmp_path: Path
     told = run("diff", "--features", str(path), "--rules", str(site)).output
     assert told == (
         "this edit changes 1 findings on 1 micrographs\n"
-        "  ctf-resolution-poor: fires on 0 more, on 1 no longer, 0 reweighed\n"
+        "  motion-early: fires on 0 more, on 1 no longer, 0 reweighed\n"
     )
     (record,) = json.loads(
         run("diff", "--features", str(path), "--rules", str(site), "--json").output

@@ -122,7 +122,7 @@ def numbers() -> st.SearchStrategy[Expression]:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     st.builds(
         lambda o, x, y, p, z: AnyOf(

@@ -56,7 +56,7 @@ def measure(micrograph: Micrograph) -> Measurement:
     return Measurement(
         answers={"mean_grey": float(pixels.mean()), "never_there": Absent("it never is")},
         optics=micrograph.optics,
-        notes=("a note",),
+        notes=(f"measured with {micrograph.optics.pixel_size_a} Å a pixel",),
         pictures={"thumbnail": picture, "spectrum": picture.T, "area": picture > 100},
     )
 

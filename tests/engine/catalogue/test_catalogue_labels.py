@@ -279,7 +279,7 @@ def test_damaged_and_hand_made_pickles_are_one_line(tmp_path: Path, content: byt
     assert len(str(error.value).splitlines()) == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 60))
 def test_no_bytes_lead_the_reader_astray(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, place: int

@@ -212,18 +212,36 @@ def test_export_of_some(catalogue: Catalogue, stand_in: Any, images: Path, tmp_p
             export_sets(catalogue, tmp_path / "none", choice, stand_in.FEATURES)
 
 
+def test_older_measurements_are_exported_only_if_asked_for(
+    catalogue: Catalogue,
+    stand_in: Any,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cryoverdict.engine.catalogue.recording.measuring_code", lambda: "0" * 64)
+    stand_in.bring(catalogue, images)
+    tell(catalogue, csv_of(images, "1.csv", a="great"), "ada")
+    with pytest.raises(EngineError, match="not measured by this version; import it again: 1"):
+        export_sets(catalogue, tmp_path / "none", Choice(), stand_in.FEATURES)
+    done = export_sets(catalogue, tmp_path / "out", Choice(older=True), stand_in.FEATURES)
+    assert read_labelled_set(done.folders["set"]).table.subjects == ("set/a.png",)
+    with pytest.raises(EngineError, match="import it again: 1"):
+        export_sets(catalogue, tmp_path / "no", Choice(older=True), stand_in.FEATURES[:1])
+
+
 def contents(catalogue: Catalogue) -> dict[str, Any]:
     """Return what a catalogue says, without the numbers of its rows."""
     found: dict[str, Any] = {}
     with catalogue.reading() as connection:
         named: dict[str, dict[int, str]] = {}
-        for column, key, name in (
+        for column, key, word in (
             ("micrograph_id", schema.MICROGRAPHS.c.id, schema.MICROGRAPHS.c.content_hash),
             ("data_set_id", schema.DATA_SETS.c.id, schema.DATA_SETS.c.name),
             ("label_id", schema.LABELS.c.id, schema.LABELS.c.key),
         ):
-            pairs = connection.execute(sa.select(key, name)).all()
-            named[column] = {number: word for number, word in pairs}
+            pairs = connection.execute(sa.select(key, word)).all()
+            named[column] = {row[0]: row[1] for row in pairs}
         for name, table in schema.METADATA.tables.items():
             rows = connection.execute(sa.select(table)).mappings()
             found[name] = sorted(
@@ -275,11 +293,21 @@ def test_merging_joins_two_catalogues_once(
         sizes = connection.execute(
             sa.select(schema.MICROGRAPHS.c.name, schema.MICROGRAPHS.c.pixel_size_a)
         ).all()
+        joined = schema.MICROGRAPHS.join(schema.MEASUREMENTS)
+        notes = connection.execute(
+            sa.select(schema.MICROGRAPHS.c.name, schema.MEASUREMENTS.c.notes).select_from(joined)
+        ).all()
     said = {(s.rating.rater, s.rating.said): (s.present, s.retracted) for s in history}
     assert said["ada", "great"] == (True, False)
     assert said["ada", "drift"] == (False, False)
     assert said["bo", "keep great"] == (False, True)
     assert sorted(sizes) == [("a.png", None), ("b.png", 2.0), ("c.png", 2.0)]
+
+    assert sorted((name, "2.0" in note) for name, note in notes) == [
+        ("a.png", False),
+        ("b.png", True),
+        ("c.png", True),
+    ]
 
     before = contents(mine)
     assert sum(merge(mine, theirs).added.values()) == 0

@@ -1,10 +1,12 @@
-"""Power spectra with a known CTF, drawn cell by cell: what the CTF tests fit."""
+"""What the tests of measurements share: power spectra with a known CTF, drawn cell by cell."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from cryoverdict.features.ctf import Ctf, astigmatic
@@ -21,7 +23,7 @@ class Drawn:
     ctf: Ctf
 
 
-def draw(
+def draw_spectrum(
     seed: int,
     *,
     mean_a: float = 15_000.0,
@@ -80,7 +82,7 @@ def draw(
     )
 
 
-def vector_error_a(one: Ctf, other: Ctf) -> float:
-    """Return the length of the difference of two astigmatism vectors, in Å."""
-    (x, y), (other_x, other_y) = one.astigmatism_vector_a, other.astigmatism_vector_a
-    return float(np.hypot(x - other_x, y - other_y))
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., Drawn]:
+    """Return `draw_spectrum`: tests import no other test file."""
+    return draw_spectrum

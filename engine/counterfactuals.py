@@ -76,10 +76,22 @@ class CounterfactualSearch:
             if column in changed or np.isnan(start[column]) or name not in order:
                 continue
             j = order[name]
-            for end in (scale.low[j], scale.high[j]):
+            for end in self._ends(name, decision, scale.low[j], scale.high[j]):
                 steps = np.linspace(start[column], end, STEPS + 1)[1:]
-                moves += [(column, float(v)) for v in steps if v != start[column]]
+                away = (end == scale.high[j]) == (end > start[column])
+                moves += [(column, float(v)) for v in steps if away and v != start[column]]
         return moves
+
+    def _ends(self, name: str, decision: Decision, low: float, high: float) -> tuple[float, ...]:
+        """Return the ends of the training range towards which a change would make sense.
+
+        A subject is not told that it would be kept if it were worse, nor rejected if better.
+        """
+        better = {f.name: f.better for f in self.judge.kind.features()}[name]
+        if better == "neither":
+            return (low, high)
+        upwards = (better == "higher") != decision.explanation.favourable
+        return (high,) if upwards else (low,)
 
     def _suspects(self, decision: Decision) -> list[str]:
         """Return the features behind the evidence for the outcome, the strongest first."""

@@ -34,6 +34,7 @@ NOISE_BAND = (0.8 * np.pi, np.pi)
 FEWEST_PIXELS = 3000
 # A maximum this many deviations of its scale's response high is called a blob.
 BLOB_HEIGHT = 2.5
+NEARLY_BEST = 0.8
 # Wavelengths of things of a particle's size, in cycles along the longer side.
 PARTICLE_BAND = (12.0, 60.0)
 
@@ -69,6 +70,11 @@ class BlobScale:
         return _count_above(self.light, BLOB_HEIGHT * self.own.deviation)
 
     @property
+    def blob_height(self) -> float:
+        """The median height of the dark blobs (grey), 0 where there is none."""
+        return float(np.median(self.dark[-self.blobs :])) if self.blobs else 0.0
+
+    @property
     def asymmetry(self) -> float:
         """Dark blobs beyond light ones, in deviations of their number; about 0 ± 1 by chance."""
         dark, light = self.blobs, self.light_blobs
@@ -85,20 +91,19 @@ class BlobScale:
     def misfit(self) -> float:
         """Return how far the heights of maxima and minima are from those of a Gaussian field.
 
-        The sum of the two Kolmogorov distances, each times the root of the number of maxima: 2 to
-        3 by chance.
+        The root of the sum of the Cramér-von Mises statistics of the two: about 0.5 by chance,
+        rising with the root of the number of maxima.
         """
-        return self._distance(self.dark) + self._distance(self.light)
+        return sqrt(self._distance(self.dark) + self._distance(self.light))
 
     def _distance(self, heights: _Double) -> float:
-        """Return the Kolmogorov distance from the field's own law, times the root of the number."""
+        """Return the Cramér-von Mises statistic W² of some heights against the field's own law."""
         count = len(heights)
         if count < 20:
             return 0.0
         below = self.own.fraction_below(heights)
-        rank = np.arange(1, count + 1) / count
-        farthest = max(float((below - rank).max()) + 1.0 / count, float((rank - below).max()))
-        return farthest * sqrt(count)
+        middle = (np.arange(count) + 0.5) / count
+        return float(np.sum(np.square(below - middle))) + 1.0 / (12.0 * count)
 
 
 def _count_above(sorted_values: _Double, limit: float) -> int:
@@ -124,6 +129,18 @@ class BlobField:
     def best(self) -> int:
         """The number of the scale at which dark blobs prevail over light ones most."""
         return int(np.argmax([scale.asymmetry for scale in self.scales]))
+
+    @property
+    def fitting(self) -> int:
+        """The number of the scale that fits the blobs' size.
+
+        Where dark blobs prevail nearly as much as at the best scale, their response is largest at
+        the scale of their size.
+        """
+        asymmetry = np.array([scale.asymmetry for scale in self.scales])
+        height = np.array([scale.blob_height for scale in self.scales])
+        near = asymmetry >= NEARLY_BEST * asymmetry.max()
+        return int(np.argmax(np.where(near, height, -np.inf)))
 
     @property
     def longer_px(self) -> int:

@@ -71,9 +71,11 @@ def whiten(polar: PolarSpectrum) -> WhiteSpectrum:
     basis = background_basis(polar.frequency)
     weight = np.sqrt(cells)
     terms = np.linalg.lstsq(basis * weight[:, None], log * weight, rcond=1e-9)[0]
-    level = np.exp(basis @ terms)
-    with np.errstate(divide="ignore"):
-        error = polar.deviation / np.sqrt(polar.cells)
+    # A spectrum of empty cells and spikes is no curve; the fit must not leave its range.
+    level = np.exp(np.clip(basis @ terms, log.min() - 1.0, log.max() + 1.0))
+    error = np.where(
+        polar.cells > 0.0, polar.deviation / np.sqrt(np.maximum(polar.cells, 1.0)), np.inf
+    )
     return WhiteSpectrum(
         polar=polar, rings=polar.power / level - 1.0, error=error, level=level, basis=basis
     )

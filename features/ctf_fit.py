@@ -20,6 +20,7 @@ from cryoverdict.features.power_spectrum import PowerSpectrum
 
 LOWEST_FREQUENCY = 1.0 / 30.0
 HIGHEST_FREQUENCY = 1.0 / 2.2
+LEAST_CELLS = 20
 
 RINGS_SEEN = 20.0
 """Log-likelihood gain from which rings count as seen; noise alone stays below 17 in 160 trials."""
@@ -159,7 +160,18 @@ def _setting(spectrum: PowerSpectrum, optics: Optics) -> _Setting:
 
 
 def _white(spectrum: PowerSpectrum, setting: _Setting) -> WhiteSpectrum:
-    """Return the spectrum in sectors, divided by its background."""
+    """Return the spectrum in sectors, divided by its background.
+
+    Raises `InputError` where the range of frequencies spans too few cells.
+    """
+    high = min(setting.high, 0.25)
+    cells = round((high - setting.low) * spectrum.box * setting.pixel_size_a)
+    if cells < LEAST_CELLS:
+        msg = (
+            f"CTF: the spectrum has {cells} cells from {1.0 / setting.low:.0f} to "
+            f"{1.0 / high:.1f} Å; accepted are at least {LEAST_CELLS}, from a larger image"
+        )
+        raise InputError(msg)
     return whiten(average_sectors(spectrum, setting.pixel_size_a, setting.low, setting.high))
 
 

@@ -21,6 +21,9 @@ SPOT_DEVIATIONS = 4.0
 """Cells this many robust deviations above their ring are spots (ice, lattices) and are clipped."""
 
 
+LEAST_DEVIATION = 1e-3
+"""No spectrum has less noise than this; an image of two grey values would seem to."""
+
 STREAK_RATIO = 3.0
 """Bins this many times brighter than the median of their ring are streaks of edges, left out; the
 rings of strong carbon film stay below."""
@@ -123,7 +126,7 @@ def average_sectors(
         frequency=layout.radius * step,
         azimuth=(np.arange(SECTORS, dtype=np.float64) + 0.5) * (pi / SECTORS),
         square=np.bincount(layout.ring, clipped * clipped, minlength=rings) / count,
-        deviation=float(np.sqrt(np.mean(relative * relative))),
+        deviation=max(float(np.sqrt(np.mean(relative * relative))), LEAST_DEVIATION),
         spot_fraction=float(np.mean(spots)),
     )
 

@@ -48,6 +48,7 @@ _PHASES = np.arange(12, dtype=np.float64) * (pi / 12.0)
 _PHASES_KEPT = 3
 _NEAR_VECTORS = 7
 _LEAST_RINGS = 16
+_LEAST_DEFOCI = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def search_defocus(
     12 sectors and bands of frequency. In each band the rings may have an amplitude of their own,
     so that no envelope has to be assumed. The sectors are then shifted against each other by every
     astigmatism on a grid. With a phase plate, 12 phase shifts are tried with little astigmatism
-    and the best three with all.
+    and the best three with all. Nothing is returned where the spectrum has too few cells for any.
     """
     frequency = white.polar.frequency
     wavelength = electron_wavelength_a(voltage_kv)
@@ -104,6 +105,7 @@ def search_defocus(
         if rings < min(_LEAST_RINGS, frequency.size):
             continue
         step = 0.8 / (2.0 * pi * wavelength * float(frequency[rings - 1]) ** 2)
+        step = min(step, (part.high_a - part.low_a) / _LEAST_DEFOCI)
         margin = int(np.ceil(0.5 * LARGEST_ASTIGMATISM_A / step)) + 1
         count = int((part.high_a - part.low_a) / step) + 1
         defoci = part.low_a + step * np.arange(-margin, count + margin, dtype=np.float64)

@@ -32,6 +32,11 @@ def _best(field: BlobField) -> BlobScale:
     return field.scales[field.best]
 
 
+def _fitting(field: BlobField) -> BlobScale:
+    """Return the scale that fits the blobs' size."""
+    return field.scales[field.fitting]
+
+
 @feature(better="higher", source=_CHANCE)
 def blob_excess_score(view: View) -> Answer:
     """Dark blobs beyond those that a phase-randomised copy shows, in deviations of chance."""
@@ -45,7 +50,7 @@ def blob_excess_score(view: View) -> Answer:
 def blob_misfit_score(view: View) -> Answer:
     """How far the heights of dark and light blobs are from chance; dense particles show here, too.
 
-    The sum of two Kolmogorov distances times the root of the number of maxima, 2 to 3 by chance.
+    The root of the sum of two Cramér-von Mises statistics, about 0.5 by chance.
     """
     field = _field(view)
     return field if isinstance(field, Absent) else max(s.misfit() for s in field.scales)
@@ -68,16 +73,16 @@ def blob_density(view: View) -> Answer:
     return float(np.log1p(max(0, best.blobs - best.light_blobs) / field.usable_fraction))
 
 
-@feature(better="neither", source="scale at which dark blobs prevail most (Lindeberg 1998)")
+@feature(better="neither", source="scale of the largest response (Lindeberg 1998)")
 def blob_diameter_fraction(view: View) -> Answer:
     """Diameter of the blobs as a fraction of the longer side of the micrograph."""
     field = _field(view)
     if isinstance(field, Absent):
         return field
-    return DIAMETER * _best(field).scale_px / field.longer_px
+    return DIAMETER * _fitting(field).scale_px / field.longer_px
 
 
-@feature(unit="A", better="neither", source="scale at which dark blobs prevail most")
+@feature(unit="A", better="neither", source="scale of the largest response (Lindeberg 1998)")
 def blob_diameter_a(view: View) -> Answer:
     """Diameter of the blobs."""
     field = _field(view)
@@ -85,7 +90,7 @@ def blob_diameter_a(view: View) -> Answer:
         return field
     if field.pixel_a is None:
         return Absent("the pixel size is unknown")
-    return DIAMETER * _best(field).scale_px * field.pixel_a
+    return DIAMETER * _fitting(field).scale_px * field.pixel_a
 
 
 @feature(better="neither", source="third moment of the response, 0 for any Gaussian field")
@@ -108,8 +113,8 @@ def blob_height_dispersion(view: View) -> Answer:
     field = _field(view)
     if isinstance(field, Absent):
         return field
-    best = _best(field)
-    heights = best.dark[len(best.dark) - best.blobs :]
+    fitting = _fitting(field)
+    heights = fitting.dark[len(fitting.dark) - fitting.blobs :]
     if len(heights) < FEWEST_BLOBS:
         return Absent("there are too few blobs to compare")
     return float(heights.std() / heights.mean())
@@ -140,7 +145,7 @@ def blob_spacing_ratio(view: View) -> Answer:
     if len(places) < FEWEST_BLOBS:
         return Absent("there are too few blobs to compare")
     nearest = KDTree(places).query(places, k=2)[0][:, 1]
-    return float(nearest.mean() / (0.5 * np.sqrt(_best(field).area_px / len(places))))
+    return float(nearest.mean() / (0.5 * np.sqrt(_fitting(field).area_px / len(places))))
 
 
 @feature(better="neither", source="radial power of the usable area of the coarse image")
@@ -155,9 +160,9 @@ def particle_band_ratio(view: View) -> Answer:
 
 
 def _places(field: BlobField) -> NDArray[np.intp]:
-    """Return rows and columns of the dark blobs at the best scale."""
-    best = _best(field)
-    return best.dark_places[len(best.dark_places) - best.blobs :]
+    """Return rows and columns of the dark blobs at the scale that fits them."""
+    fitting = _fitting(field)
+    return fitting.dark_places[len(fitting.dark_places) - fitting.blobs :]
 
 
 def _octaves(field: BlobField, places: NDArray[np.intp]) -> NDArray[np.float64]:

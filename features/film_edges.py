@@ -42,6 +42,8 @@ CANDIDATE_SCORE = 4.3
 # Robust deviations of the scores of all arcs, after refinement. The largest of some 20,000
 # dependent scores reaches 4 to 5.5 in noise, ice and particles; edges of films reach 7 to 20.
 STRONG_SCORE = 6.0
+# An edge as clear as this needs half the step of the grey level to be believed.
+CERTAIN_SCORE = 10.0
 MOST_EDGES = 3
 # Along at least this fraction of an edge its two sides must differ in the same sense.
 COHERENT_FRACTION = 0.85
@@ -49,6 +51,8 @@ COHERENT_FRACTION = 0.85
 # a texture, or by this many in the grey level alone.
 TEXTURE_STEP = 1.3
 GREY_STEP = 4.0
+# What is darker than this is opaque, and no ice.
+OPAQUE_STEP = 30.0
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
 OBJECT_RADIUS = 0.8
 
@@ -278,7 +282,8 @@ def _judged(
     strongest = max((0, 1), key=lambda i: abs(textures[i]))
     texture = textures[strongest]
     by_texture = abs(texture) >= TEXTURE_STEP and coherent[1 + strongest] >= COHERENT_FRACTION
-    by_grey = abs(grey) >= GREY_STEP and coherent[0] >= COHERENT_FRACTION
+    needed = GREY_STEP if score < CERTAIN_SCORE else GREY_STEP / 2.0
+    by_grey = abs(grey) >= needed and coherent[0] >= COHERENT_FRACTION
     if by_texture or by_grey:
         # Film takes electrons away; where it hardly does, it still adds texture.
         side = dark = -int(np.sign(grey)) if abs(grey) >= 1.0 else int(np.sign(texture))
@@ -287,7 +292,8 @@ def _judged(
         if side * bent < -1.0 / OBJECT_RADIUS:
             kind = "object"
         far = np.abs(distance) > 3.0
-        if kind == "film" and is_void(half, channels[1], distance * side, free & far):
+        thin = kind != "object" and abs(grey) < OPAQUE_STEP
+        if thin and is_void(half, channels[1], distance * side, free & far):
             kind, side = "void", -side
         return FilmEdge(
             arc=arc,

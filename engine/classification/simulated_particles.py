@@ -149,13 +149,12 @@ class _Scene:
         )
         y, x = plain.grid()
         within = np.hypot(x, y) <= 90.0 / pixel_size_a
-        deviations = [
-            plain.particle(j)[within].std() for j in range(len(models)) for _ in range(30)
-        ]
+        drawn = [plain.particle(j) for j in range(len(models)) for _ in range(30)]
+        deviation = np.mean([image[within].std() for image in drawn])
         return cls(
             rng=rng,
             models=models,
-            scale=float(np.sqrt(contrast) / np.mean(deviations)),
+            scale=float(np.sqrt(contrast) / deviation),
             amplitude=plain.amplitude,
             box=box,
             pixel_size_a=pixel_size_a,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,34 @@ class OffsetGlm:
             coefficients=np.asarray(result.params[1:]),
             standard_errors=np.asarray(result.bse[1:]),
         )
+
+    @classmethod
+    def fit_signed(
+        cls,
+        z: NDArray[np.float64],
+        target: NDArray[np.float64],
+        offset: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        *,
+        prior_precision: float,
+        monotone: Sequence[int],
+    ) -> OffsetGlm:
+        """Fit as `fit`, leaving out features whose coefficient contradicts physics.
+
+        ``monotone`` says for each feature whether its coefficient may only be positive (1), only
+        negative (−1) or either (0). What is left out has coefficient and standard error 0.
+        """
+        allowed = np.asarray(monotone)
+        used = np.ones(z.shape[1], dtype=bool)
+        while True:
+            fit = cls.fit(z[:, used], target, offset, weight, prior_precision=prior_precision)
+            wrong = fit.coefficients * allowed[used] < 0.0
+            if not wrong.any():
+                break
+            used[np.flatnonzero(used)[wrong]] = False
+        coefficients, errors = np.zeros(z.shape[1]), np.zeros(z.shape[1])
+        coefficients[used], errors[used] = fit.coefficients, fit.standard_errors
+        return cls(intercept=fit.intercept, coefficients=coefficients, standard_errors=errors)
 
     def terms(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each feature's contribution ``(rows, features)`` in log-odds."""

@@ -64,8 +64,13 @@ class Members:
         """Fit the GLM on the rules' sum, and the trees on what both then say."""
         standardisation = Standardisation.of(data.values)
         z = standardisation.apply(data.values)
-        glm = OffsetGlm.fit(
-            z, data.target, data.offset, data.weight, prior_precision=recipe.prior_precision
+        glm = OffsetGlm.fit_signed(
+            z,
+            data.target,
+            data.offset,
+            data.weight,
+            prior_precision=recipe.prior_precision,
+            monotone=monotone,
         )
         told = data.offset + glm.intercept + glm.terms(z).sum(axis=1)
         trees = OffsetTrees.fit(

@@ -10,6 +10,8 @@ import numpy as np
 from cryoverdict.engine.simulation.micrograph_spec import Defect, MicrographSpec, ParticleSpec
 
 Range = tuple[float, float]
+# Stays by which an even drift is approximated.
+DRIFT_STAYS = 10
 
 # Weights with which a bad micrograph's main mechanism is drawn, unless the spec says otherwise.
 USUAL_MIX: tuple[tuple[str, float], ...] = (
@@ -63,6 +65,7 @@ class DataSetSpec:
     strength from ``bad_strength``, and with ``second_chance`` another; the others get, with
     ``blemish_chance``, a mechanism with a strength from ``blemish_strength``, which an expert would
     tolerate. Whether a micrograph then *is* bad the truth says, by the rule of `severity`.
+    ``residual_drift_a`` is what motion correction left in every micrograph, in one direction.
     ``thumbnail_binning`` > 0 stores 8-bit PNG thumbnails with ``thumbnail_stretch`` instead of MRC.
     """
 
@@ -73,6 +76,7 @@ class DataSetSpec:
     astigmatism_range_a: Range = (30.0, 350.0)
     coverage_range: Range = (0.12, 0.3)
     ice_range_a: Range = (250.0, 500.0)
+    residual_drift_a: Range = (0.0, 0.0)
     bad_fraction: float = 0.45
     bad_strength: Range = (0.5, 1.0)
     blemish_chance: float = 0.35
@@ -151,8 +155,18 @@ def _drawn(
         threads=int(rng.poisson(base.threads)),
         motion_sigma_a=float(base.motion_sigma_a * rng.uniform(0.7, 1.5)),
         vignetting=float(base.vignetting * rng.uniform(0.3, 1.7)),
+        trajectory_a=_straight(rng, data_set.residual_drift_a),
         defects=defects,
     )
+
+
+def _straight(rng: np.random.Generator, lengths_a: Range) -> tuple[tuple[float, float], ...]:
+    """Return an even drift of a length drawn from a range, in a direction drawn at random."""
+    length, angle = float(rng.uniform(*lengths_a)), float(rng.uniform(0.0, 2.0 * math.pi))
+    if length == 0.0:
+        return ()
+    stays = np.linspace(0.0, length, DRIFT_STAYS)
+    return tuple((float(s * math.sin(angle)), float(s * math.cos(angle))) for s in stays)
 
 
 def demonstration() -> DataSetSpec:
@@ -210,7 +224,7 @@ def random_data_set(seed: int) -> DataSetSpec:
     side = round(4096 / binning / 32) * 32 if binned else int(rng.choice([1536, 2048, 2048]))
     aspect = {"k3": 1.41, "k2": 0.967, "ccd": 1.0}.get(detector, 1.0)
     near = float(rng.uniform(*NEAREST_FOCUS_A[int(rng.integers(len(NEAREST_FOCUS_A)))]))
-    cover = float(np.exp(rng.uniform(math.log(0.06), math.log(0.5))))
+    cover = float(np.exp(rng.uniform(math.log(0.06), math.log(0.62))))
     ice = float(rng.uniform(180.0, 600.0))
     plate = voltage == 300.0 and rng.random() < 0.08
     mix = tuple((n, w * float(rng.lognormal(0.0, 0.7))) for n, w in USUAL_MIX)
@@ -259,6 +273,7 @@ def random_data_set(seed: int) -> DataSetSpec:
         astigmatism_range_a=(20.0, float(rng.uniform(150.0, 500.0))),
         coverage_range=(0.6 * cover, 1.4 * cover),
         ice_range_a=(0.8 * ice, 1.3 * ice),
+        residual_drift_a=(0.0, float(np.exp(rng.uniform(math.log(0.3), math.log(5.0))))),
         bad_fraction=float(rng.uniform(0.4, 0.75)),
         bad_strength=(0.45, 1.0),
         blemish_chance=float(rng.uniform(0.2, 0.6)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def truth() -> SimulatedParticles:
         count=500,
         species=("barrel", "nucleosome"),
         junk_share=0.25,
-        contrast=0.6,
+        contrast=1.5,
         box=40,
         pixel_size_a=5.6,
         shift_sigma_px=1.2,
@@ -153,15 +154,15 @@ def test_large_sets_begin_with_subsets_and_end_whole(star: Path) -> None:
 def test_a_run_over_subsets_sorts_all_particles(
     star: Path, truth: SimulatedParticles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def halves(**given: object) -> tuple[schedule.Stage, ...]:
-        stages = schedule.schedule(**given)  # type: ignore[arg-type]
+    def of_subsets(**given: Any) -> tuple[schedule.Stage, ...]:
+        whole = schedule.schedule(**given)
         first = [
-            replace(s, particles=200, step=max(0.5, s.step) if i else 1.0)
-            for i, s in enumerate(stages[:9])
+            replace(stage, particles=200, step=0.5 if i else 1.0)
+            for i, stage in enumerate(whole[:9])
         ]
-        return (*first, *stages[9:])
+        return (*first, *whole[9:])
 
-    monkeypatch.setattr(classifier, "schedule", halves)
+    monkeypatch.setattr(classifier, "schedule", of_subsets)
     found = classify(open_stack(star), SETTINGS, seed=1, device="cpu")
     assert (found.number >= 0).all()
     assert purity(truth.species, found.number) > 0.8

@@ -369,7 +369,7 @@ def test_a_killed_import_loses_nothing_and_goes_on(
     place: str, stand_in: Any, tmp_path: Path
 ) -> None:
     folder = stand_in.write_classes(tmp_path / "session", {"great": 30})
-    process = start(place, folder)
+    process = start(place, folder, seconds=0.2)
     told = [process.stdout.readline() for _ in range(5)]
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

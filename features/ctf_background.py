@@ -66,7 +66,7 @@ def whiten(polar: PolarSpectrum) -> WhiteSpectrum:
     """
     cells = polar.cells.sum(axis=0)
     mean = (polar.power * polar.cells).sum(axis=0) / np.maximum(cells, 1.0)
-    tiny = float(mean.max(initial=0.0)) * 1e-12 + 1e-300
+    tiny = float(mean.max(initial=0.0)) * 1e-12 + 1e-100
     log = np.log(np.maximum(mean, tiny))
     basis = background_basis(polar.frequency)
     weight = np.sqrt(cells)

@@ -90,7 +90,7 @@ def average_sectors(
     last = max(first + 1, min(spectrum.box // 2 - 1, round(high / step)))
     layout = _layout(spectrum.box, first, last)
     power = spectrum.power.ravel()[layout.cell].astype(np.float64)
-    floor = float(power.max(initial=0.0)) * 1e-12 + 1e-300
+    floor = float(power.max(initial=0.0)) * 1e-12 + 1e-100
     log = np.log(np.maximum(power, floor))
     count = np.maximum(layout.ring_cells, 1.0)
     rings = layout.radius.size

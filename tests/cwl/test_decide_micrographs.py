@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
+import time
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -35,11 +37,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "truncated.mrc").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.mrc").write_bytes(b"")
     (folder / "words.png").write_text("no picture")
-    for name, pixels in (
-        ("nan.mrc", np.where(np.eye(128), np.nan, 1.0)),
-        ("constant.mrc", np.full((128, 128), 7.0)),
-    ):
-        mrcfile.write(folder / name, pixels.astype(np.float32))
+    mrcfile.write(folder / "constant.mrc", np.full((128, 128), 7.0, np.float32))
+    holed = np.frombuffer(whole, np.uint8).copy()
+    holed[1024 + 400 : 1024 + 404] = np.frombuffer(np.float32(np.nan).tobytes(), np.uint8)
+    (folder / "nan.mrc").write_bytes(holed.tobytes())
     return folder
 
 
@@ -191,3 +192,25 @@ def test_thumbnails_without_optics_are_judged(shared_data: Path, tmp_path: Path)
         any("ctf" in m for c in r["could_not_say"] for m in c["missing"])  # type: ignore[attr-defined]
         for r in records(tmp_path)
     )
+
+
+def test_a_killed_run_goes_on_where_it_stopped(
+    judged: Path, session: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    arguments = [str(session), "--output", str(output), "--threads", "1", *OPTICS]
+    program = Path(sys.executable).with_name("cryoverdict")
+    running = subprocess.Popen([program, "decide-micrographs", *arguments, "--quiet"])
+    deadline = time.monotonic() + 60.0
+    while len(list(output.glob("measured/*[0-9a-f].npz"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    done = len(list(output.glob("measured/*[0-9a-f].npz")))
+    assert 2 <= done < 8
+    assert not (output / "decisions.jsonl").exists()
+    capsys.readouterr()
+    code = run(["decide-micrographs", *arguments, "--json"])
+    assert code == ExitCode.SOME_UNREADABLE
+    assert json.loads(capsys.readouterr().out)["measured_before"] >= 2
+    assert (output / "decisions.jsonl").read_bytes() == (judged / "decisions.jsonl").read_bytes()

@@ -22,11 +22,12 @@ types: .types/cryoverdict
 unit:
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# RELION reads our STAR files in the tests, Chromium opens our pages.
+# RELION reads our STAR files in the tests, Chromium opens our pages, PostgreSQL holds a catalogue.
 system:
-	@command -v relion_star_handler >/dev/null && command -v chromium >/dev/null || \
-	  { $(SUDO) apt-get update -qq && \
-	    $(SUDO) apt-get install -y -qq --no-install-recommends relion chromium >/dev/null; }
+	@command -v relion_star_handler >/dev/null && command -v chromium >/dev/null && \
+	  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends \
+	      relion chromium postgresql >/dev/null; }
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { $(SUDO) apt-get update -qq && \

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from cryoverdict.cwl.commands import (
+    catalogue,
     decide_micrographs,
     demo,
     estimate_ctf,
@@ -33,6 +34,7 @@ COMMANDS = (
     rules.command,
     report.command,
     train.command,
+    catalogue.command,
 )
 
 

@@ -25,7 +25,7 @@ def each(
         return
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from multiprocessing import active_children, get_context
 
     waiting: deque[Future[Result]] = deque()
     # Forking a process that holds threads (BLAS, progress bars) can deadlock: a fork server cannot.
@@ -42,6 +42,12 @@ def each(
     except BrokenProcessPool as error:
         msg = "a worker process was killed, likely for lack of memory; use fewer --threads"
         raise EngineError(msg) from error
+    except (KeyboardInterrupt, GeneratorExit):
+        # Waiting here would hang on a second Ctrl-C; the store keeps only whole measurements.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -34,7 +34,7 @@ NOISE_BAND = (0.8 * np.pi, np.pi)
 FEWEST_PIXELS = 3000
 # A maximum this many deviations of its scale's response high is called a blob.
 BLOB_HEIGHT = 2.5
-NEARLY_BEST = 0.8
+NEARLY_BEST = 0.7
 # Wavelengths of things of a particle's size, in cycles along the longer side.
 PARTICLE_BAND = (12.0, 60.0)
 

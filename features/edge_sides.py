@@ -73,6 +73,24 @@ def step_between(channel: _Float, inner: _Bool, outer: _Bool) -> float:
     return (float(np.median(b)) - float(np.median(a))) / within
 
 
+def abrupt_part(channel: _Float, distance: _Float, free: _Bool) -> float:
+    """Return the part of the step across an edge that the slopes of its two sides do not foresee.
+
+    1 for a sharp edge, 0 for an even gradient.
+    """
+    bands = ((-4.8, -2.8), (-2.8, -0.8), (0.8, 2.8), (2.8, 4.8))
+    levels = []
+    for low, high in bands:
+        where = free & (distance > low) & (distance < high)
+        if np.count_nonzero(where) < 8:
+            return 0.0
+        levels.append(float(np.median(channel[where])))
+    step = levels[2] - levels[1]
+    # The inner bands are 3.6 cells apart, those of each side 2 cells.
+    foreseen = 1.8 * ((levels[1] - levels[0]) + (levels[3] - levels[2])) / 2.0
+    return abs(step - foreseen) / max(abs(step), abs(foreseen), 1e-9)
+
+
 def stretches(arc: Arc, y: _Float, x: _Float) -> NDArray[np.intp]:
     """Return for each cell the number of the stretch of five cells along the arc it lies at."""
     uy, ux = np.sin(arc.direction), np.cos(arc.direction)

@@ -3,7 +3,7 @@
 A hole of a holey film is round, so its edge in a micrograph is an arc of a circle, or a straight
 line where the hole is much larger than the field. Along such an arc weak evidence adds up: the
 score of an arc is the sum of the normal derivative of a channel (grey level, texture at two
-scales) along it. The share of each cell is clipped, so that only what goes on along a long stretch
+scales) along it. The share of each cell is bounded, so that only what goes on along a long stretch
 counts, and a short strong thing such as an ice crystal does not.
 
 The principle is that of the Hough transform for parametric curves (R. Duda & P. Hart, Commun. ACM
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cryoverdict.features.cell_grid import cell_means
 from cryoverdict.features.edge_sides import (
+    abrupt_part,
     is_void,
     ridge_coherence,
     spread,
@@ -36,7 +37,7 @@ _Bool = NDArray[np.bool_]
 GRID_CELLS = 64
 # A grid with fewer cells on its shorter side is too small to tell an arc from anything else.
 SMALLEST_GRID_CELLS = 16
-# The share of one cell is clipped at this many robust deviations.
+# The share of one cell is bounded by this many robust deviations.
 CLIP = 3.5
 CANDIDATE_SCORE = 4.3
 # Robust deviations of the scores of all arcs, after refinement. The largest of some 20,000
@@ -51,6 +52,9 @@ COHERENT_FRACTION = 0.85
 # a texture, or by this many in the grey level alone.
 TEXTURE_STEP = 1.3
 GREY_STEP = 4.0
+# A step in the grey level alone must be no gradient: this part of it is not foreseen by the slopes
+# on its two sides.
+ABRUPT_PART = 0.3
 # What is darker than this is opaque, and no ice.
 OPAQUE_STEP = 30.0
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
@@ -145,8 +149,11 @@ def _channels(coarse: _Float, half: _Float, grid: tuple[int, int]) -> tuple[_Flo
 
 
 def _clipped(parts: tuple[_Float, ...], strength: _Float, free: _Bool) -> list[_Float]:
-    """Return derivatives in robust deviations, their strength clipped, 0 where not ``free``."""
-    factor = np.minimum(1.0, CLIP / np.maximum(strength, 1e-9)) * free
+    """Return derivatives in robust deviations, 0 where not ``free``.
+
+    Their strength is bounded by ``CLIP``, but still rises towards the edge itself.
+    """
+    factor = CLIP / (CLIP + strength) * free
     return [np.asarray(part * factor, np.float32) for part in parts]
 
 
@@ -284,6 +291,7 @@ def _judged(
     by_texture = abs(texture) >= TEXTURE_STEP and coherent[1 + strongest] >= COHERENT_FRACTION
     needed = GREY_STEP if score < CERTAIN_SCORE else GREY_STEP / 2.0
     by_grey = abs(grey) >= needed and coherent[0] >= COHERENT_FRACTION
+    by_grey &= abrupt_part(channels[0], distance, free) >= ABRUPT_PART
     if by_texture or by_grey:
         # Film takes electrons away; where it hardly does, it still adds texture.
         side = dark = -int(np.sign(grey)) if abs(grey) >= 1.0 else int(np.sign(texture))

@@ -118,7 +118,9 @@ def simulated(report: Report, kind: str, name: str, given: argparse.Namespace, a
     star = write_particles(truth, at)
     runs = [embedded(star, at / f"seed{s}", given.classes, given, s) for s in range(given.seeds)]
     relion = [relion_refine(star, at / "relion", given.classes, given)] if given.relion else []
-    report.add(f"{kind}: {name}", runs, relion, [simulated_figures(truth, r) for r in runs + relion])
+    report.add(
+        f"{kind}: {name}", runs, relion, [simulated_figures(truth, r) for r in runs + relion]
+    )
 
 
 def real(report: Report, given: argparse.Namespace, at: Path) -> None:
@@ -196,9 +198,7 @@ def measured(program: str, command: list[str], folder: Path, cwd: Path | None = 
     return read_run(program, folder, wall_s, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
 
 
-def read_run(
-    program: str, folder: Path, wall_s: float, usage: tuple[float, int] | None
-) -> Run:
+def read_run(program: str, folder: Path, wall_s: float, usage: tuple[float, int] | None) -> Run:
     """Return the run whose last iteration's files lie in ``folder``, particles in image order."""
     data = sorted(folder.glob("run_it*_data.star"))[-1]
     particles = read_star(data)["particles"]
@@ -210,7 +210,9 @@ def read_run(
         return np.array([float(v) for v in source.column(label) or ()])
 
     names = particles.column("rlnImageName") or ()
-    order = np.argsort(np.array([name.split("@")[1] + name.split("@")[0].zfill(9) for name in names]))
+    order = np.argsort(
+        np.array([name.split("@")[1] + name.split("@")[0].zfill(9) for name in names])
+    )
     import mrcfile
 
     with mrcfile.open(Path(str(data).replace("_data.star", "_classes.mrcs"))) as stream:
@@ -409,7 +411,13 @@ def scaling(threads: int, sizes: Sequence[tuple[int, int]] = ()) -> int:
     )
     rates = []
     with tempfile.TemporaryDirectory() as scratch:
-        for count, classes in sizes or ((1000, 25), (2000, 25), (4000, 25), (2000, 50), (2000, 100)):
+        for count, classes in sizes or (
+            (1000, 25),
+            (2000, 25),
+            (4000, 25),
+            (2000, 50),
+            (2000, 100),
+        ):
             star = Path(scratch) / f"{count}.star"
             write_particles(truth, Path(scratch))
             blocks = read_star(Path(scratch) / "particles.star")
@@ -418,16 +426,24 @@ def scaling(threads: int, sizes: Sequence[tuple[int, int]] = ()) -> int:
             repeated = [rows[i % len(rows)] for i in range(count)]
             write_star(star, {"optics": blocks["optics"], "particles": table_of(repeated)})
             parameters = ClassificationParameters(
-                classes=classes, mask_diameter_a=MASK_DIAMETER_A, iterations=4, subset_per_class=10**6
+                classes=classes,
+                mask_diameter_a=MASK_DIAMETER_A,
+                iterations=4,
+                subset_per_class=10**6,
             )
             at = [time.process_time()]
             classify(
-                open_stack(star), parameters, progress=lambda _, at=at: at.append(time.process_time())
+                open_stack(star),
+                parameters,
+                progress=lambda _, at=at: at.append(time.process_time()),
             )
             each = float(np.median(np.diff(at)[1:]))
             rates.append(each / (count * classes))
-            print(f"{count:6d} x {classes:3d}: {each:7.2f} s CPU an iteration, {rates[-1] * 1e6:.2f} µs"
-                  " a particle and class", flush=True)
+            print(
+                f"{count:6d} x {classes:3d}: {each:7.2f} s CPU an iteration, {rates[-1] * 1e6:.2f} µs"
+                " a particle and class",
+                flush=True,
+            )
     rate = float(np.median(rates))
     print(f"50,000 x 100: {rate * 5e6:.0f} s CPU an iteration (particles x classes x rate)")
     return int(max(rates) > 2.0 * min(rates))

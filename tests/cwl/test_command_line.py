@@ -21,6 +21,7 @@ NAMES = {
     "rules",
     "report",
     "train",
+    "catalogue",
 }
 
 

@@ -132,7 +132,7 @@ def hole() -> tuple[View, NDArray[np.bool_]]:
 
 
 def test_film_is_marked_outside_its_hole() -> None:
-    view, film = hole()
+    view, _ = hole()
     mapped = view.once(usable_area).kind == AreaKind.FILM
     # The zone of 8 pixels along the edge is given up, too, but no more than that.
     assert overlap(mapped, distance(700.0, 700.0) > 592.0) > 0.95
@@ -227,9 +227,11 @@ def test_dirt_among_particles_is_marked_and_the_particles_are_not() -> None:
 
 def test_heap_of_dark_things_is_one_aggregate() -> None:
     rng = np.random.default_rng(2)
-    field = sum(disc(*rng.uniform((190, 190), (310, 310)), 9.0) for _ in range(60))
-    heap = np.asarray(field) > 0.5
-    view = view_of(noise() - 3.0 * np.asarray(field))
+    field = np.zeros(SHAPE)
+    for y, x in rng.uniform((190, 190), (310, 310), (60, 2)):
+        field += disc(y, x, 9.0)
+    heap = field > 0.5
+    view = view_of(noise() - 3.0 * field)
     marked = value(area.aggregate_fraction, view) + value(area.contamination_fraction, view)
     assert marked == pytest.approx(heap.mean(), rel=0.35)
     assert value(area.dark_object_count, view) <= 3.0

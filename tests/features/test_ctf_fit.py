@@ -278,3 +278,36 @@ def test_evaluating_needs_a_pixel_size_only(draw: Draw) -> None:
         evaluate_ctf(bare, Optics(), drawn.ctf)
     fit = evaluate_ctf(bare, Optics(pixel_size_a=1.5), drawn.ctf)
     assert fit.rings_seen
+
+
+def degenerate(kind: str, box: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return powers that no image has, or only a broken one."""
+    power = np.ones((box, box // 2 + 1), dtype=np.float32)
+    match kind:
+        case "zero":
+            power[:] = 0.0
+        case "spike":
+            power[box // 3, box // 4] = 1e30
+        case "half":
+            power[:, : box // 8] = 0.0
+    return power
+
+
+@pytest.mark.parametrize("pixel_size_a", [1.0, 8.0, 60.0])
+@pytest.mark.parametrize("kind", ["flat", "zero", "spike", "half"])
+def test_degenerate_spectra_have_no_rings_and_finite_numbers(
+    kind: str, pixel_size_a: float
+) -> None:
+    optics = Optics(pixel_size_a=pixel_size_a, voltage_kv=300.0, cs_mm=2.7, amplitude_contrast=0.1)
+    power = degenerate(kind, 128)
+    fit = fit_ctf(PowerSpectrum(power=power, pixel_size_a=None, samples=1.0), optics)
+    assert not fit.rings_seen
+    assert fit.defocus_error_a is not None
+    numbers = (fit.score, fit.resolution_a, fit.ctf.defocus_u_a, fit.defocus_error_a)
+    assert np.isfinite(numbers).all()
+
+
+def test_a_spectrum_too_small_to_show_rings_is_refused(draw: Draw) -> None:
+    drawn = draw(19, box=64, pixel_size_a=0.7)
+    with pytest.raises(InputError, match="from a larger image"):
+        fit_ctf(drawn.spectrum, drawn.optics)

@@ -102,23 +102,31 @@ def baselines(rules: RuleSet, sets: Sequence[LabelledSet]) -> dict[str, Scores]:
     }
 
 
-def quality(log_odds: Scores, truth: NDArray[np.bool_], *, seed: int = 0) -> Quality:
-    """Return how good ``log_odds`` are; the bootstrap draws rows."""
+def quality(
+    log_odds: Scores, truth: NDArray[np.bool_], weight: Scores | None = None, *, seed: int = 0
+) -> Quality:
+    """Return how good ``log_odds`` are; the bootstrap draws rows.
+
+    ``weight`` says how much a row counts for accuracy and calibration, all the same by default.
+    """
+    weights = np.ones(len(truth)) if weight is None else weight
     rng = np.random.default_rng(seed)
     draws = [rng.integers(0, len(truth), len(truth)) for _ in range(BOOTSTRAPS)]
     draws = [d for d in draws if 0 < truth[d].sum() < len(d)]
 
-    def spread(of: Callable[[Scores, NDArray[np.bool_]], float]) -> tuple[float, float, float]:
-        """Return a number and its 95 % interval."""
-        drawn = [of(log_odds[d], truth[d]) for d in draws]
+    def spread(of: Callable[[NDArray[np.intp]], float]) -> tuple[float, float, float]:
+        """Return a number over all rows and its 95 % interval over the draws."""
+        drawn = [of(d) for d in draws]
         low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
-        return of(log_odds, truth), float(low), float(high)
+        return of(np.arange(len(truth))), float(low), float(high)
 
     return Quality(
         rows=len(truth),
-        accuracy=spread(lambda x, t: float(((x >= 0) == t).mean())),
-        auc=spread(area_under_roc),
-        calibration_error=calibration_error(log_odds, truth),
+        accuracy=spread(
+            lambda d: float(np.average((log_odds[d] >= 0) == truth[d], weights=weights[d]))
+        ),
+        auc=spread(lambda d: area_under_roc(log_odds[d], truth[d])),
+        calibration_error=calibration_error(log_odds, truth, weights),
         good_kept_at_95_rejected=recall_at_rejection(log_odds, truth, 0.95),
     )
 
@@ -135,14 +143,16 @@ def area_under_roc(score: Scores, truth: NDArray[np.bool_]) -> float:
     return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def calibration_error(log_odds: Scores, truth: NDArray[np.bool_]) -> float:
+def calibration_error(log_odds: Scores, truth: NDArray[np.bool_], weight: Scores) -> float:
     """Return the expected calibration error over ten bins of equal width (Guo et al. 2017)."""
     p = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -500, 500)))
     which = np.minimum((p * BINS).astype(int), BINS - 1)
     error = 0.0
     for b in np.unique(which):
         inside = which == b
-        error += float(inside.mean()) * abs(float(p[inside].mean()) - float(truth[inside].mean()))
+        predicted = float(np.average(p[inside], weights=weight[inside]))
+        seen = float(np.average(truth[inside], weights=weight[inside]))
+        error += float(weight[inside].sum() / weight.sum()) * abs(predicted - seen)
     return error
 
 

@@ -13,9 +13,9 @@ from cryoverdict.engine.parallel import each
 from cryoverdict.engine.simulation.data_set import random_data_set
 from cryoverdict.engine.simulation.data_set_files import iterate_data_set
 from cryoverdict.engine.simulation.micrograph import SimulatedMicrograph
-from cryoverdict.engine.simulation.severity import BAD_FROM
+from cryoverdict.engine.simulation.severity import BAD_FROM, combined
 from cryoverdict.engine.simulation.thumbnail import STRETCHES, bin_image, stretch
-from cryoverdict.engine.simulation.truth import NAMED_FROM, Truth
+from cryoverdict.engine.simulation.truth import Truth
 from cryoverdict.engine.training.labelled_set import (
     FEATURES,
     LABELS,
@@ -32,6 +32,8 @@ from cryoverdict.features.prepare import prepare
 from cryoverdict.features.table import FeatureTable
 
 PRESENTATIONS = ("full", "thumbnail")
+# What a thumbnail of 6 to 9 Å a pixel does not show.
+HIDDEN = frozenset({"drift", "bad_ctf"})
 # An expert's verdict on a case in the grey zone is nearly a toss-up.
 GREY_WEIGHT = 0.3
 # The side of a thumbnail as micrograph archives store them, in pixels.
@@ -86,14 +88,17 @@ def _make(order: _Order) -> _Order:
     """Simulate one data set, measure it in every presentation, and write it."""
     session = replace(random_data_set(order.seed), micrographs=order.micrographs)
     rows: dict[str, dict[str, dict[str, Answer]]] = {p: {} for p in PRESENTATIONS}
-    labels: dict[str, Label] = {}
+    labels: dict[str, dict[str, Label]] = {p: {} for p in PRESENTATIONS}
     rng = np.random.default_rng((order.seed, 41))
     side = float(rng.uniform(*THUMBNAIL_SIDES_PX))
     how = str(rng.choice(STRETCHES))
     for number, made in enumerate(iterate_data_set(session, order.seed)):
         subject = f"simulated_{order.seed:04d}/{number:04d}"
-        labels[subject] = label_of(made.truth)
+        labels["full"][subject] = label_of(made.truth)
         rows["full"][subject] = _measured(made.pixels, made, subject, counts=True)
+        if not shows_in_thumbnail(made.truth):
+            continue
+        labels["thumbnail"][subject] = label_of(made.truth, hidden=HIDDEN)
         binning = max(1.0, max(made.pixels.shape) / side)
         small = stretch(bin_image(made.pixels, binning), how).astype(np.float32)
         rows["thumbnail"][subject] = _measured(small, made, subject, counts=False)
@@ -101,7 +106,7 @@ def _make(order: _Order) -> _Order:
         LabelledSet(
             name=f"simulated_{order.seed:04d}",
             table=FeatureTable.of(answers, micrograph_features()),
-            labels=labels,
+            labels=labels[presentation],
         ).write(_folder(order, presentation))
     return order
 
@@ -115,16 +120,30 @@ def _measured(
     return measure(prepare(micrograph, Image(pixels=pixels, has_counts=counts), optics))
 
 
-def label_of(truth: Truth) -> Label:
-    """Return what to learn from a simulated truth.
+def shows_in_thumbnail(truth: Truth) -> bool:
+    """Say whether the verdict can be seen at eight times the pixel size.
+
+    What is bad for nothing but `HIDDEN` defects looks good there: no thumbnail teaches that.
+    """
+    seen = {d: s for d, s in truth.defects.items() if d not in HIDDEN}
+    return truth.verdict == "good" or combined(seen) >= BAD_FROM
+
+
+def label_of(truth: Truth, hidden: frozenset[str] = frozenset()) -> Label:
+    """Return what to learn from a simulated truth, of which ``hidden`` defects cannot be seen.
 
     A defect counts as present from the severity at which it alone spoils a micrograph; a weaker
     one is in doubt, for an expert may or may not name it.
     """
+
+    def present(defect: str) -> bool:
+        """Say whether a named defect is strong enough to be there for everybody."""
+        return truth.defects[defect] >= BAD_FROM
+
     return Label(
         favourable=truth.verdict == "good",
         grade=truth.grade,
-        defects=frozenset(d for d, s in truth.defects.items() if s >= BAD_FROM),
-        doubtful=frozenset(d for d, s in truth.defects.items() if NAMED_FROM <= s < BAD_FROM),
+        defects=frozenset(d for d in truth.defects if d not in hidden and present(d)),
+        doubtful=hidden | {d for d in truth.defects if not present(d)},
         weight=GREY_WEIGHT if truth.grey else 1.0,
     )

@@ -22,7 +22,12 @@ from cryoverdict.engine.training.evaluation import (
     truth_of,
 )
 from cryoverdict.engine.training.labelled_set import LabelledSet
-from cryoverdict.engine.training.training import defect_truth, grade_truth, train_kind
+from cryoverdict.engine.training.training import (
+    defect_truth,
+    field_weights,
+    grade_truth,
+    train_kind,
+)
 from cryoverdict.rules.rule_loader import load_rules
 
 
@@ -75,11 +80,16 @@ def train_and_evaluate(
         **{d: truth_of(sets, defect_truth(d)) for d in kind.defects},
     }
     has, good = truths[kind.favourable]
+    labels = [s.labels[subject] for s in sets for subject in s.table.subjects]
+    weight = {kind.favourable: field_weights(labels)}
     groups = len({s.name for s in sets})
     evaluation = Evaluation(
         data=f"{groups} data sets, {len(good)} rows, each judged by models that had not seen it",
-        targets={t: _judged(x, *truths[t]) for t, x in scores.items()},
-        baselines={n: quality(x[has], good) for n, x in baselines(rules, sets).items()},
+        targets={t: _judged(x, *truths[t], weight.get(t)) for t, x in scores.items()},
+        baselines={
+            n: _judged(x, has, good, weight[kind.favourable])
+            for n, x in baselines(rules, sets).items()
+        },
     )
     model = train_kind(
         kind, rules, sets, recipe=recipe, card=card(kind, sets, evaluation, rules.digest)
@@ -92,10 +102,13 @@ def train_and_evaluate(
     return evaluation
 
 
-def _judged(scores: Scores, has: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Quality:
+def _judged(
+    scores: Scores, has: NDArray[np.bool_], truth: NDArray[np.bool_], weight: Scores | None
+) -> Quality:
     """Return the quality on the rows that have a truth, and a model that could be fitted."""
     found = np.isfinite(scores[has])
-    return quality(scores[has][found], truth[found])
+    counted = None if weight is None else weight[has][found]
+    return quality(scores[has][found], truth[found], counted)
 
 
 def card(

@@ -29,7 +29,7 @@ def _film_edge(view: View) -> FilmEdge | Absent:
     edges = [e for e in _map(view).edges if e.kind in _SUPPORT]
     if not edges:
         return Absent("no edge of a film crosses the micrograph")
-    return max(edges, key=lambda e: e.score)
+    return max(edges, key=lambda e: (e.kind == "film", e.score))
 
 
 @feature(better="higher", source=_MAP)

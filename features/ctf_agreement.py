@@ -23,6 +23,7 @@ SCORED_TO = 1.0 / 5.0
 """Highest frequency (1/Å) that enters the score, as in RELION's call of CTFFIND."""
 
 _SEEN_DEVIATIONS = 4.0
+_LEAST_TROUGH = 0.1
 _WIDEST_SHIFT = 0.3
 
 
@@ -71,11 +72,15 @@ def agree(white: WhiteSpectrum, ctf: Ctf, refined: Refined) -> Agreement:
     wave = -np.cos(2.0 * ctf.phase(frequency)) * seen
     local, half = _local_correlation(rings, wave, cells, turn)
     limit = _limit(local, half, rings * wave * cells, wave**2 * cells, polar.deviation)
-    thin = np.arange(0, frequency.size, -(-frequency.size // 256))
+    # Astigmatism moves rings past either end of the range and leaves hardly a cell there.
+    filled = np.flatnonzero(cells >= 0.5 * np.median(cells[: max(1, cells.size // 4)]))
+    thin = filled[:: -(-filled.size // 256)]
     profile = CtfProfile(
         frequency_per_a=frequency[thin].astype(np.float32),
         power=(white.level * (1.0 + smooth + rings))[thin].astype(np.float32),
-        background=(white.level * (1.0 + smooth - envelope))[thin].astype(np.float32),
+        background=(white.level * np.maximum(1.0 + smooth - envelope, _LEAST_TROUGH))[thin].astype(
+            np.float32
+        ),
         fit=(ctf.value(frequency) ** 2)[thin].astype(np.float32),
         agreement=local[thin].astype(np.float32),
     )

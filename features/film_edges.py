@@ -12,7 +12,7 @@ The principle is that of the Hough transform for parametric curves (R. Duda & P.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ from cryoverdict.features.edge_sides import (
     step_coherence,
     stretches,
 )
-from cryoverdict.features.film_arcs import SHORTEST_ARC_CELLS, Arc, arc_points, arc_sums
+from cryoverdict.features.film_arcs import SHORTEST_ARC_CELLS, Arc, ArcSums, arc_points, arc_sums
 
 _Float = NDArray[np.float32]
 _Bool = NDArray[np.bool_]
@@ -54,7 +54,9 @@ TEXTURE_STEP = 1.3
 GREY_STEP = 4.0
 # A step in the grey level alone must be no gradient: this part of it is not foreseen by the slopes
 # on its two sides.
-ABRUPT_PART = 0.3
+ABRUPT_PART = 0.25
+# How far an edge may be moved to where the grey level steps.
+FARTHEST_MOVE_CELLS = 3.0
 # What is darker than this is opaque, and no ice.
 OPAQUE_STEP = 30.0
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
@@ -126,7 +128,8 @@ def find_film_edges(coarse: _Float, half: _Float) -> tuple[FilmEdge, ...]:
             break
         edges.append(edge)
         distance = edge.distance(grid)
-        free &= (np.abs(distance) > 3.0) & (distance * edge.side <= 0.0)
+        # Derivatives reach four cells far; what they see of this edge is no other edge.
+        free &= (np.abs(distance) > 5.0) & (distance * edge.side <= 0.0)
         if np.count_nonzero(free) < free.size // 8:
             break
     return tuple(edges)
@@ -193,6 +196,9 @@ def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEd
     """Return the clearest edge among the free cells, or None where there is none."""
     grid = (free.shape[0], free.shape[1])
     sums = arc_sums(grid)
+    fill = _fill(sums, free)
+    if not fill.any():
+        return None
     found: list[tuple[float, Arc]] = []
     for number in range(len(channels) + 1):
         if number < len(channels):
@@ -203,8 +209,8 @@ def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEd
             scores = sums.yy @ parts[0].ravel() + sums.yx @ parts[1].ravel()
             scores += sums.xx @ parts[2].ravel()
         # The sign of a score depends on which way round an arc is named.
-        scores = np.abs(scores)
-        unit = 1.4826 * float(np.median(scores)) + 1e-9
+        scores = np.abs(scores) * fill
+        unit = 1.4826 * float(np.median(scores[fill > 0.0])) + 1e-9
         index = int(np.argmax(scores))
         if scores[index] > CANDIDATE_SCORE * unit:
             score, arc = _refined(sums.parameters[index], parts, grid)
@@ -213,8 +219,31 @@ def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEd
     edges = [_judged(arc, s, channels, half, free) for s, arc in found if s > STRONG_SCORE]
     # The fringe of an edge can be clearer than the film behind it; the film matters more.
     for edge in sorted((e for e in edges if e is not None), key=lambda e: e.kind in _LESSER):
-        return edge
+        return _placed(edge, channels[0], free)
     return None
+
+
+def _fill(sums: ArcSums, free: _Bool) -> _Float:
+    """Return for each arc what makes its score that of its free part, 0 if that is too short."""
+    ones = np.ones(free.size, np.float32)
+    root = sums.yy @ ones + sums.xx @ ones  # the root of an arc's length
+    length = root * (sums.yy @ free.ravel() + sums.xx @ free.ravel())
+    enough = length >= SHORTEST_ARC_CELLS - 0.5
+    return np.asarray(np.where(enough, root / np.sqrt(np.maximum(length, 1.0)), 0.0), np.float32)
+
+
+def _placed(edge: FilmEdge, grey: _Float, free: _Bool) -> FilmEdge:
+    """Return an edge put where the grey level steps, where it does so clearly.
+
+    The texture next to a strong step is that of the step's own fringes.
+    """
+    if abs(edge.grey_step) < GREY_STEP:
+        return edge
+    at = np.array([edge.arc.curvature, edge.arc.direction, edge.arc.offset])
+    _, arc = _refined(at, _steps(grey, free, local=True), edge.grid)
+    if abs(arc.offset - edge.arc.offset) > FARTHEST_MOVE_CELLS:
+        return edge
+    return replace(edge, arc=arc)
 
 
 def _along(

@@ -135,8 +135,8 @@ class _Scene:
     ) -> _Scene:
         """Return the scene, its contrast set so that the species' mean is as asked."""
         models = tuple(generated_particle(name) for name in species)
-        ky = np.fft.fftfreq(box, pixel_size_a)[:, None]
-        kx = np.fft.rfftfreq(box, pixel_size_a)[None, :]
+        ky = np.fft.fftfreq(box, pixel_size_a)[:, None].astype(np.float64)
+        kx = np.fft.rfftfreq(box, pixel_size_a)[None, :].astype(np.float64)
         plain = cls(
             rng=rng,
             models=models,
@@ -192,7 +192,7 @@ class _Scene:
         if kind == 1:
             at, radius = rng.normal(0.0, 0.125 * self.box, 2), rng.uniform(0.125, 0.28) * self.box
             bell = np.exp(-((((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * radius**2)) ** 2))
-            return (rng.uniform(3.0, 8.0) * self.amplitude * bell).astype(np.float32)
+            return np.asarray(rng.uniform(3.0, 8.0) * self.amplitude * bell, dtype=np.float32)
         if kind == 2:
             angle, offset = rng.uniform(0, 2 * np.pi), rng.normal(0.0, 0.125 * self.box)
             step = 1 / (1 + np.exp(-(x * np.cos(angle) + y * np.sin(angle) - offset) / 1.5))
@@ -231,4 +231,4 @@ class _Scene:
         image = np.fft.irfft2(spectrum, (self.box, self.box))
         y, x = self.grid()
         ground = image[np.hypot(x, y) > 0.45 * self.box]
-        return ((image - ground.mean()) / ground.std()).astype(np.float32)
+        return np.asarray((image - ground.mean()) / ground.std(), dtype=np.float32)

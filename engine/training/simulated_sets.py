@@ -130,7 +130,7 @@ def shows_in_thumbnail(truth: Truth) -> bool:
 
 
 def label_of(truth: Truth, hidden: frozenset[str] = frozenset()) -> Label:
-    """Return what to learn from a simulated truth, of which ``hidden`` defects cannot be seen.
+    """Return what to learn from a simulated truth; ``hidden`` defects cannot be seen, nor named.
 
     A defect counts as present from the severity at which it alone spoils a micrograph; a weaker
     one is in doubt, for an expert may or may not name it.
@@ -144,6 +144,6 @@ def label_of(truth: Truth, hidden: frozenset[str] = frozenset()) -> Label:
         favourable=truth.verdict == "good",
         grade=truth.grade,
         defects=frozenset(d for d in truth.defects if d not in hidden and present(d)),
-        doubtful=hidden | {d for d in truth.defects if not present(d)},
+        doubtful=frozenset(d for d in truth.defects if d not in hidden and not present(d)),
         weight=GREY_WEIGHT if truth.grey else 1.0,
     )

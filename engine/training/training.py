@@ -21,9 +21,9 @@ from cryoverdict.rules.rule_set import RuleSet
 MONOTONE = {"higher": 1, "lower": -1, "neither": 0}
 # A subject is strange when it lies outside the training range more than this share of training.
 STRANGER_THAN = 0.995
-# The share of good micrographs that a judgement starts from: between the balanced sets that experts
-# label (51 %, Li et al. 2020) and the sessions they report (79 to 96 %, ibid. and MIFFI's labels).
-GOOD_SHARE = 0.65
+# The share of good micrographs that a judgement starts from: even, as in the sets that experts
+# label for training (51 %, Li et al. 2020); reported sessions are better (79 to 96 %).
+GOOD_SHARE = 0.5
 # A grade or defect with fewer examples than this, for or against, gets no model.
 FEWEST_EXAMPLES = 12
 
@@ -100,8 +100,8 @@ def train_kind(
 def field_weights(labels: Sequence[Label]) -> NDArray[np.float64]:
     """Return weights under which `GOOD_SHARE` of the labels are favourable, their mean being 1.
 
-    Training sets are rich in bad examples; a probability fitted on them as they are would be too
-    low for a usual session.
+    Training sets may be rich in bad examples; a probability fitted on them as they are would carry
+    that over to every session.
     """
     good = np.array([label.favourable for label in labels])
     share = float(np.clip(good.mean(), 1e-6, 1.0 - 1e-6))

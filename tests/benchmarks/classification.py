@@ -38,6 +38,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.classification.classification import IterationReport
 from cryoverdict.engine.classification.mrcs import write_mrcs
 from cryoverdict.engine.classification.particle_stack import open_stack
 from cryoverdict.engine.classification.simulated_particles import (
@@ -432,17 +433,16 @@ def scaling(threads: int, sizes: Sequence[tuple[int, int]] = ()) -> int:
                 subset_per_class=10**6,
             )
             at = [time.process_time()]
-            classify(
-                open_stack(star),
-                parameters,
-                progress=lambda _, at=at: at.append(time.process_time()),
-            )
+
+            def note(_: IterationReport, at: list[float] = at) -> None:
+                at.append(time.process_time())
+
+            classify(open_stack(star), parameters, progress=note)
             each = float(np.median(np.diff(at)[1:]))
             rates.append(each / (count * classes))
+            rate_us = f"{rates[-1] * 1e6:.2f} µs a particle and class"
             print(
-                f"{count:6d} x {classes:3d}: {each:7.2f} s CPU an iteration, {rates[-1] * 1e6:.2f} µs"
-                " a particle and class",
-                flush=True,
+                f"{count:6d} x {classes:3d}: {each:7.2f} s CPU an iteration, {rate_us}", flush=True
             )
     rate = float(np.median(rates))
     print(f"50,000 x 100: {rate * 5e6:.0f} s CPU an iteration (particles x classes x rate)")

@@ -5,7 +5,7 @@ A command, not a test: ``python tests/benchmarks/ctf.py [--details]``, run from 
 root. It simulates micrographs (2048², 1.77 Å/px, 300 kV), good ones and bad ones of every kind
 that leaves a CTF to find, and a set under other optics; reads the real spectra where they are; and
 prints, beside what CTFFIND reached: errors of defocus and astigmatism (as a vector), the resolution
-limit, how often the 95 % interval covers the truth, and the seconds a fit takes on one thread.
+limit, how often the 95 % interval covers the truth, and the seconds of processor time a fit takes.
 A micrograph counts in the errors where the fit says that it sees rings.
 """
 
@@ -21,7 +21,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ HEAD = (
     "max",
     "resolution",
     "covered",
-    "s a fit",
+    "CPU s",
 )
 WIDTHS = (26, 4, 5, 8, 7, 7, 7, 7, 12, 8, 8)
 
@@ -97,7 +97,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The fit of one case, and the seconds it took."""
+    """The fit of one case, and the seconds of processor time it took."""
 
     case: Case
     fit: CtfFit
@@ -218,9 +218,9 @@ def report(name: str, cases: Iterator[Case], details: bool) -> None:
     """Fit the cases of one data set and print its line."""
     outcomes = []
     for case in cases:
-        start = perf_counter()
+        start = process_time()
         fit = fit_ctf(case.spectrum, case.optics)
-        outcomes.append(Outcome(case=case, fit=fit, seconds=perf_counter() - start))
+        outcomes.append(Outcome(case=case, fit=fit, seconds=process_time() - start))
         if details:
             print(detail(outcomes[-1]), flush=True)
     seen = [o for o in outcomes if o.fit.rings_seen]
@@ -242,7 +242,8 @@ def report(name: str, cases: Iterator[Case], details: bool) -> None:
                 f"{np.median(vector):.0f}",
                 f"{vector.max():.0f}",
                 f"{resolution.min():.1f}–{resolution.max():.1f}",
-                f"{np.mean([o.covered for o in seen]):.0%}",
+                # CTFFIND's fit is a reference, not the truth, and has an error of its own.
+                "" if seen[0].case.listed else f"{np.mean([o.covered for o in seen]):.0%}",
                 f"{np.median([o.seconds for o in outcomes]):.3f}",
             )
         ),

@@ -248,6 +248,7 @@ def test_curves_are_short_and_fit_together(draw: Draw) -> None:
         curve = getattr(profile, name)
         assert curve.shape == profile.frequency_per_a.shape
         assert np.isfinite(curve).all()
+    assert float(profile.background.min()) > 0.0
     low = (profile.frequency_per_a > 0.05) & (profile.frequency_per_a < 0.12)
     above = (profile.power - profile.background)[low]
     assert np.corrcoef(above, profile.fit[low])[0, 1] > 0.9

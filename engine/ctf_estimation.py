@@ -15,9 +15,13 @@ from cryoverdict.features.optics import Optics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CtfEstimate:
-    """The fit of one micrograph and the optics it was made with, or why there is none."""
+    """The fit of one micrograph and the optics it was made with, or why there is none.
+
+    ``given_a`` is the mean defocus (Å) that came with the list, to compare with.
+    """
 
     subject: str
+    given_a: float | None = None
     fit: CtfFit | None = None
     optics: Optics | None = None
     error: str = ""
@@ -36,6 +40,9 @@ class CtfEstimate:
             "rlnCtfFigureOfMerit": fit.score,
             "rlnCtfMaxResolution": fit.resolution_a,
             "cryoverdictDefocusError": fit.defocus_error_a,
+            "cryoverdictDefocusDifference": (
+                None if self.given_a is None else ctf.mean_defocus_a - self.given_a
+            ),
             "cryoverdictThonRingsSeen": int(fit.rings_seen),
         }
 
@@ -80,4 +87,10 @@ def _estimate(task: _Task) -> CtfEstimate:
         fit = fit_ctf(spectrum, optics, phase_plate=task.phase_plate)
     except (InputError, OSError) as error:
         return CtfEstimate(subject=micrograph.subject, error=str(error))
-    return CtfEstimate(subject=micrograph.subject, fit=fit, optics=optics)
+    given = micrograph.given_ctf
+    return CtfEstimate(
+        subject=micrograph.subject,
+        fit=fit,
+        optics=optics,
+        given_a=None if given is None else (given.defocus_u_a + given.defocus_v_a) / 2.0,
+    )

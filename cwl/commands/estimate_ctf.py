@@ -41,7 +41,8 @@ def command(
 ) -> int:
     """Estimate defocus, astigmatism and resolution from the Thon rings.
 
-    A CTF that the list has already is not used: this is the own fit, to compare or to go on with.
+    A CTF that the list has already is not used, but compared: this is the own fit, and its mean
+    defocus less the list's stands beside it (cryoverdictDefocusDifference, Å).
     Writes micrographs_ctf.star and ledger.json.
     """
     from cryoverdict.engine.ctf_estimation import estimate_all

@@ -181,8 +181,8 @@ class _Scene:
                 (model.displaced_va3, model.hole_sigma_a),
             )
         )
-        image: FloatArray = np.fft.irfft2(own - hole, (self.box, self.box)).astype(np.float32)
-        return image * np.float32(self.scale)
+        image = np.fft.irfft2(own - hole, (self.box, self.box))
+        return np.asarray(image * self.scale, dtype=np.float32)
 
     def junk(self, kind: int) -> FloatArray:
         """Return what a picker takes for a particle: see `JUNK_KINDS`."""

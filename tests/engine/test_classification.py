@@ -12,7 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from cryoverdict.engine.classification import classifier, schedule  # noqa: E402
-from cryoverdict.engine.classification.classification import Classification  # noqa: E402
+from cryoverdict.engine.classification.classification import (  # noqa: E402
+    Classification,
+    IterationReport,
+)
 from cryoverdict.engine.classification.classifier import classify  # noqa: E402
 from cryoverdict.engine.classification.parameters import ClassificationParameters  # noqa: E402
 from cryoverdict.engine.classification.particle_stack import open_stack  # noqa: E402
@@ -56,7 +59,7 @@ def found(star: Path) -> Classification:
 def purity(species: np.ndarray, number: np.ndarray) -> float:
     """Return the share of particles whose class is mostly of their own kind."""
     same = sum(np.bincount(species[number == k] + 1).max() for k in np.unique(number))
-    return same / len(species)
+    return float(same / len(species))
 
 
 def test_species_and_junk_fall_into_different_classes(
@@ -79,7 +82,8 @@ def test_turns_and_shifts_bring_particles_onto_their_average(
 ) -> None:
     from scipy.ndimage import affine_transform
 
-    agreement, chance = [], []
+    agreement: list[float] = []
+    chance: list[float] = []
     for k in range(10):
         members = np.flatnonzero((found.number == k) & (truth.species == 0))
         if len(members) < 15:
@@ -181,7 +185,7 @@ def test_all_absurd_settings_are_named_at_once() -> None:
 
 
 def test_progress_is_told_each_iteration(star: Path) -> None:
-    told = []
+    told: list[IterationReport] = []
     classify(open_stack(star), replace(SETTINGS, iterations=2), device="cpu", progress=told.append)
     assert [(r.number, r.total, r.particles) for r in told] == [(1, 2, 500), (2, 2, 500)]
     assert told[0].changed is None

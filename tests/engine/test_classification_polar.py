@@ -7,16 +7,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cryoverdict.engine.classification.polar import polar_grid, shift_grid  # noqa: E402
+from cryoverdict.engine.classification.polar import (  # noqa: E402
+    PolarGrid,
+    polar_grid,
+    shift_grid,
+)
 
 BOX, SIZE = 32, 4.0
 
 
-def grid():
+def grid() -> PolarGrid:
     return polar_grid(box=BOX, pixel_size_a=SIZE, mask_diameter_a=88.0, resolution_limit_a=12.0)
 
 
-def blobs(turn_rad: float = 0.0, shift=(0.0, 0.0)):
+def blobs(turn_rad: float = 0.0, shift: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
     """Return three Gaussian blobs, turned from x towards y round the centre, then moved."""
     y, x = np.mgrid[:BOX, :BOX] - BOX // 2
     image = np.zeros((BOX, BOX))

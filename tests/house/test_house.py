@@ -68,7 +68,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_no_unsafe_loading_nor_shell() -> None:
     unsafe = re.compile(
-        r"\bimport pickle|\bpickle\.|joblib\.load|allow_pickle=True|yaml\.load\(|shell=True|"
+        r"\bimport pickle\b|\bpickle\.(load|Unpickler)|joblib\.load|allow_pickle=True|yaml\.load\(|shell=True|"
         r"os\.system|(?<![\w.])eval\(|(?<![\w.])exec\("
     )
     found = [

@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# The newest releases on PyPI bring gigabytes of CUDA along; name another build to use a GPU.
+TORCH ?= torch==2.13.0
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 .PHONY: demo test lint types unit system clean
@@ -40,7 +42,8 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.ready-test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[test]'
+	$(BIN)/python -m pip install -q '$(TORCH)'
+	$(BIN)/python -m pip install -q -e '.[classify,test]'
 	touch $@ $(VENV)/.ready
 
 clean:

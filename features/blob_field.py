@@ -34,7 +34,6 @@ NOISE_BAND = (0.8 * np.pi, np.pi)
 FEWEST_PIXELS = 3000
 # A maximum this many deviations of its scale's response high is called a blob.
 BLOB_HEIGHT = 2.5
-NEARLY_BEST = 0.7
 # Wavelengths of things of a particle's size, in cycles along the longer side.
 PARTICLE_BAND = (12.0, 60.0)
 
@@ -134,13 +133,10 @@ class BlobField:
     def fitting(self) -> int:
         """The number of the scale that fits the blobs' size.
 
-        Where dark blobs prevail nearly as much as at the best scale, their response is largest at
-        the scale of their size.
+        The response of a blob is largest at the scale of its size; weighted by how much dark blobs
+        prevail, for noise responds most at fine scales.
         """
-        asymmetry = np.array([scale.asymmetry for scale in self.scales])
-        height = np.array([scale.blob_height for scale in self.scales])
-        near = asymmetry >= NEARLY_BEST * asymmetry.max()
-        return int(np.argmax(np.where(near, height, -np.inf)))
+        return int(np.argmax([max(s.asymmetry, 0.0) * s.blob_height for s in self.scales]))
 
     @property
     def longer_px(self) -> int:

@@ -78,6 +78,8 @@ def arc_points(parameters: _Double, shape: tuple[int, int]) -> ArcPoints:
     curvature, direction, offset = (p[:, None] for p in parameters.T)
     reach = hypot(*shape) / 2.0
     longest = ceil(_longest(float(np.abs(curvature).max()), reach))
+    if np.ptp(curvature) == 0.0:
+        curvature = curvature[:1]  # the sines of one arc serve for all
     step = np.arange(-longest, longest + 1.0)[None, :]
     angle = curvature * step
     # sinc keeps straight lines and circles one formula.
@@ -89,9 +91,9 @@ def arc_points(parameters: _Double, shape: tuple[int, int]) -> ArcPoints:
     inside = (y > 0.5) & (y < shape[0] - 1.5) & (x > 0.5) & (x < shape[1] - 1.5)
     inside &= np.abs(angle) <= pi
     cos, sin = np.cos(angle), np.sin(angle)
-    return ArcPoints(
-        y=y, x=x, normal_y=cos * uy - sin * ux, normal_x=cos * ux + sin * uy, inside=inside
-    )
+    normal_y = np.broadcast_to(cos * uy - sin * ux, y.shape)
+    normal_x = np.broadcast_to(cos * ux + sin * uy, y.shape)
+    return ArcPoints(y=y, x=x, normal_y=normal_y, normal_x=normal_x, inside=inside)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

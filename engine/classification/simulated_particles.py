@@ -196,9 +196,8 @@ class _Scene:
         if kind == 2:
             angle, offset = rng.uniform(0, 2 * np.pi), rng.normal(0.0, 0.125 * self.box)
             step = 1 / (1 + np.exp(-(x * np.cos(angle) + y * np.sin(angle) - offset) / 1.5))
-            return (rng.uniform(2.0, 6.0) * self.amplitude * (step - step.mean())).astype(
-                np.float32
-            )
+            height = rng.uniform(2.0, 6.0) * self.amplitude
+            return np.asarray(height * (step - step.mean()), dtype=np.float32)
         total = np.zeros((self.box, self.box), dtype=np.float32)
         angle = rng.uniform(0, 2 * np.pi)
         for side in (0.0, np.pi):

@@ -27,6 +27,7 @@ from cryoverdict.engine.classification.simulated_particles import (  # noqa: E40
 )
 from cryoverdict.engine.engine_error import EngineError  # noqa: E402
 
+torch.set_num_threads(1)  # small work: a second thread only waits
 SETTINGS = ClassificationParameters(
     classes=10, mask_diameter_a=190.0, resolution_limit_a=18.0, iterations=15
 )

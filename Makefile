@@ -43,7 +43,7 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.ready-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q '$(TORCH)'
-	$(BIN)/python -m pip install -q -e '.[classify,test]'
+	$(BIN)/python -m pip install -q -e '.[classify,models,test]'
 	touch $@ $(VENV)/.ready
 
 clean:

@@ -14,6 +14,7 @@ FloatArray = NDArray[np.float32]
 class IterationReport:
     """What one iteration did: for a progress line, and for the convergence plot.
 
+    ``start``: which of the random beginnings (from 1); ``number`` of ``total`` iterations;
     ``alive``: classes with more than a tenth of a mean class's particles; ``compared_a``: the
     finest detail compared, ``resolution_a`` that of the averages by the Fourier ring correlation
     of their halves (median over the alive classes, ``None`` where it says nothing); ``top``: mean
@@ -22,6 +23,7 @@ class IterationReport:
     that were given new particles.
     """
 
+    start: int
     number: int
     total: int
     alive: int

@@ -31,6 +31,7 @@ class ClassificationParameters:
     prior_strength: float = 1.0
     correct_ctf: bool = True
     until_first_peak: bool = False
+    starts: int = 3
     subset_per_class: int = 200
     resident_mib: int = 1536
 
@@ -45,6 +46,7 @@ class ClassificationParameters:
             ("offset_range_px", 0.0, 64.0),
             ("mask_edge_px", 1.0, 64.0),
             ("prior_strength", 1e-3, 1e3),
+            ("starts", 1, 100),
             ("subset_per_class", 1, 10**9),
             ("resident_mib", 0, 10**7),
         ):

@@ -191,3 +191,14 @@ def test_progress_is_told_each_iteration(star: Path) -> None:
     assert [(r.number, r.total, r.particles) for r in told] == [(1, 2, 500), (2, 2, 500)]
     assert told[0].changed is None
     assert told[1].changed is not None
+
+
+def test_the_most_probable_of_several_beginnings_is_carried_on(star: Path) -> None:
+    told: list[IterationReport] = []
+    settings = replace(SETTINGS, iterations=14)
+    found = classify(open_stack(star), settings, seed=2, device="cpu", progress=told.append)
+    tried = {r.start: r.log_evidence for r in told if r.number == schedule.FIRST_MOVE}
+    assert sorted(tried) == [1, 2, 3]
+    best = max(tried, key=lambda start: tried[start])
+    assert {r.start for r in found.history} == {best}
+    assert [r.number for r in found.history] == list(range(1, 15))

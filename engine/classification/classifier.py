@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from cryoverdict.engine.classification.classification import Classification, IterationReport
 from cryoverdict.engine.classification.expectation import (
-    Posterior,
     Search,
     expected,
     prepared_search,
 )
+from cryoverdict.engine.classification.findings import Findings
 from cryoverdict.engine.classification.maximisation import Accumulator, cross_power
 from cryoverdict.engine.classification.noise import ImagePower, expected_signal, updated_noise
 from cryoverdict.engine.classification.parameters import ClassificationParameters
@@ -137,42 +137,6 @@ def _stages(images: PolarImages) -> tuple[Stage, ...]:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Particles:
-    """The latest findings for each particle, as `Classification` describes them."""
-
-    number: NDArray[np.int64]
-    probability: NDArray[np.float16]
-    turn_rad: NDArray[np.float32]
-    shift_px: NDArray[np.float32]
-    top: NDArray[np.float32]
-    log_evidence: NDArray[np.float32]
-    significant: NDArray[np.int32]
-
-    @classmethod
-    def unseen(cls, count: int, classes: int) -> _Particles:
-        """Return particles of which nothing is known; their class is −1."""
-        return cls(
-            number=np.full(count, -1, dtype=np.int64),
-            probability=np.zeros((count, classes), dtype=np.float16),
-            turn_rad=np.zeros(count, dtype=np.float32),
-            shift_px=np.zeros((count, 2), dtype=np.float32),
-            top=np.zeros(count, dtype=np.float32),
-            log_evidence=np.zeros(count, dtype=np.float32),
-            significant=np.zeros(count, dtype=np.int32),
-        )
-
-    def take(self, indices: NDArray[np.int64], found: Posterior) -> None:
-        """Note what one batch was found to be."""
-        self.number[indices] = found.by_class.argmax(dim=1).cpu().numpy()
-        self.probability[indices] = found.by_class.cpu().numpy()
-        self.turn_rad[indices] = found.turn_rad.cpu().numpy()
-        self.shift_px[indices] = found.shift_px.cpu().numpy()
-        self.top[indices] = found.top.cpu().numpy()
-        self.log_evidence[indices] = found.log_evidence.cpu().numpy()
-        self.significant[indices] = found.significant.cpu().numpy()
-
-
-@dataclass(slots=True, kw_only=True)
 class _Run:
     """The state of a classification between iterations."""
 
@@ -187,7 +151,7 @@ class _Run:
     noise: torch.Tensor
     sums: Sums
     references: References
-    particles: _Particles
+    particles: Findings
     power: ImagePower
     history: list[IterationReport] = field(default_factory=list)
 
@@ -214,7 +178,7 @@ class _Run:
             noise=noise,
             sums=sums,
             references=solved(sums, noise, first_power),
-            particles=_Particles.unseen(count, classes),
+            particles=Findings.unseen(count, classes),
             power=power,
         )
 

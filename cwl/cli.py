@@ -76,4 +76,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.BAD_INPUT
     except BrokenPipeError:
         return ExitCode.DONE
+    except OSError as error:
+        # Files that are read have their own errors: this is a place that cannot be written.
+        where = error.filename or "output"
+        click.echo(f"error: {where}: cannot be used ({error.strerror or error})", err=True)
+        return ExitCode.BAD_INPUT
     return int(code or ExitCode.DONE)

@@ -16,6 +16,13 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def exit_code_of(done: int, failed: int) -> ExitCode:
+    """Return the code of a step of which ``done`` items worked and ``failed`` could not be read."""
+    if not failed:
+        return ExitCode.DONE
+    return ExitCode.SOME_UNREADABLE if done else ExitCode.BAD_INPUT
+
+
 EXIT_CODE_HELP = """\b
 Exit codes: 0 done (a rejection is no error); 2 wrong use; 3 bad input, nothing could be
 done; 4 done, but some inputs could not be read (listed in ledger.json); 5 an outside

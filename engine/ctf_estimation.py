@@ -22,6 +22,7 @@ class CtfEstimate:
 
     subject: str
     given_a: float | None = None
+    phase_plate: bool = False
     fit: CtfFit | None = None
     optics: Optics | None = None
     error: str = ""
@@ -31,12 +32,12 @@ class CtfEstimate:
         if self.fit is None:
             return {}
         ctf, fit = self.fit.ctf, self.fit
-        return {
+        shift = {"rlnPhaseShift": ctf.phase_shift_deg} if self.phase_plate else {}
+        return shift | {
             "rlnDefocusU": ctf.defocus_u_a,
             "rlnDefocusV": ctf.defocus_v_a,
             "rlnCtfAstigmatism": ctf.astigmatism_a,
             "rlnDefocusAngle": ctf.defocus_angle_deg,
-            "rlnPhaseShift": ctf.phase_shift_deg,
             "rlnCtfFigureOfMerit": fit.score,
             "rlnCtfMaxResolution": fit.resolution_a,
             "cryoverdictDefocusError": fit.defocus_error_a,
@@ -92,5 +93,6 @@ def _estimate(task: _Task) -> CtfEstimate:
         subject=micrograph.subject,
         fit=fit,
         optics=optics,
+        phase_plate=task.phase_plate,
         given_a=None if given is None else (given.defocus_u_a + given.defocus_v_a) / 2.0,
     )

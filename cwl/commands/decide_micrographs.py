@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryoverdict.cwl import options
-from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.cwl.exit_code import exit_code_of
 from cryoverdict.cwl.progress import tracker
 from cryoverdict.cwl.summary import say
 
@@ -63,6 +63,7 @@ def command(
         write_verdicts,
     )
     from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
+    from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.seating import seat_judge
     from cryoverdict.features.micrograph_list import read_micrograph_list
     from cryoverdict.reports.micrograph_report import report_micrographs
@@ -72,17 +73,18 @@ def command(
         raise click.UsageError(msg)
     judge = seat_judge(REJECT_MICROGRAPHS, rule_layers=rule_layers, model_path=model_path)
     listed = read_micrograph_list(micrographs, optics) if micrographs else None
-    if features_path is not None:
-        measured = stored_table(features_path, listed, output)
-    else:
-        assert listed is not None
-        measured = measure_list(
-            listed, output, threads=options.thread_count(threads), tracked=tracker(quiet)
-        )
-    verdicts = decide_table(judge, measured.table)
-    decisions = list(tracker(quiet)(verdicts, "deciding", len(measured.table.subjects)))
-    ledger = write_verdicts(measured, decisions, output)
-    page = report_micrographs(output, measured=measured, decisions=decisions, judge=judge)
+    with writing_into(output):
+        if features_path is not None:
+            measured = stored_table(features_path, listed, output)
+        else:
+            assert listed is not None
+            measured = measure_list(
+                listed, output, threads=options.thread_count(threads), tracked=tracker(quiet)
+            )
+        verdicts = decide_table(judge, measured.table)
+        decisions = list(tracker(quiet)(verdicts, "deciding", len(measured.table.subjects)))
+        ledger = write_verdicts(measured, decisions, output)
+        page = report_micrographs(output, measured=measured, decisions=decisions, judge=judge)
     defects = Counter(d.name for x in decisions for d in x.defects)
     say(
         {
@@ -96,4 +98,4 @@ def command(
         quiet=quiet,
         as_json=as_json,
     )
-    return ExitCode.SOME_UNREADABLE if measured.errors else ExitCode.DONE
+    return exit_code_of(len(decisions), len(measured.errors))

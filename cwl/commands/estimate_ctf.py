@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryoverdict.cwl import options
-from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.cwl.exit_code import exit_code_of
 from cryoverdict.cwl.progress import tracker
 from cryoverdict.cwl.summary import say
 
@@ -47,7 +47,7 @@ def command(
     """
     from cryoverdict.engine.ctf_estimation import estimate_all
     from cryoverdict.engine.ledger import Entry, Ledger
-    from cryoverdict.features.input_error import InputError
+    from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.features.micrograph_list import read_micrograph_list
     from cryoverdict.features.write_micrographs import write_micrograph_star
 
@@ -61,25 +61,22 @@ def command(
     estimates = list(tracker(quiet)(work, "estimating the CTF", len(listed.micrographs)))
     done = {e.subject: e for e in estimates if e.fit is not None}
     errors = dict(listed.unreadable) | {e.subject: e.error for e in estimates if e.fit is None}
-    if not done:
-        msg = f"no CTF could be estimated: {next(iter(errors.values()))}"
-        raise InputError(msg)
-    output.mkdir(parents=True, exist_ok=True)
     star = output / "micrographs_ctf.star"
-    write_micrograph_star(
-        star,
-        listed,
-        done,
-        {s: e.columns() for s, e in done.items()},
-        {s: e.optics for s, e in done.items() if e.optics is not None},
-    )
     entries = [Entry(item=s, bin="kept") for s in done]
     entries += [Entry(item=s, bin="error", reason=why) for s, why in errors.items()]
-    Ledger(step="estimate-ctf", entries=tuple(entries)).write(output / "ledger.json")
+    with writing_into(output):
+        write_micrograph_star(
+            star,
+            listed,
+            done,
+            {s: e.columns() for s, e in done.items()},
+            {s: e.optics for s, e in done.items() if e.optics is not None},
+        )
+        Ledger(step="estimate-ctf", entries=tuple(entries)).write(output / "ledger.json")
     say(
         {"estimated": len(done), "unreadable": len(errors), "list": str(star)},
         notes=(*listed.notes, *errors.values()),
         quiet=quiet,
         as_json=as_json,
     )
-    return ExitCode.SOME_UNREADABLE if errors else ExitCode.DONE
+    return exit_code_of(len(done), len(errors))

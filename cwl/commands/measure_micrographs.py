@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryoverdict.cwl import options
-from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.cwl.exit_code import exit_code_of
 from cryoverdict.cwl.progress import tracker
 from cryoverdict.cwl.summary import say
 
@@ -37,14 +37,14 @@ def command(
     Writes features.parquet.
     """
     from cryoverdict.engine.judging import measure_list
+    from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.features.micrograph_list import read_micrograph_list
 
-    measured = measure_list(
-        read_micrograph_list(micrographs, optics),
-        output,
-        threads=options.thread_count(threads),
-        tracked=tracker(quiet),
-    )
+    listed = read_micrograph_list(micrographs, optics)
+    with writing_into(output):
+        measured = measure_list(
+            listed, output, threads=options.thread_count(threads), tracked=tracker(quiet)
+        )
     say(
         {
             "measured": measured.count("measured") + measured.count("changed"),
@@ -56,4 +56,4 @@ def command(
         quiet=quiet,
         as_json=as_json,
     )
-    return ExitCode.SOME_UNREADABLE if measured.errors else ExitCode.DONE
+    return exit_code_of(len(measured.table.subjects), len(measured.errors))

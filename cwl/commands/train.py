@@ -67,6 +67,11 @@ def command(
         msg = "give labelled SETS, or --simulated N, or both"
         raise click.UsageError(msg)
     labelled = [read_labelled_set(folder) for folder in sets]
+    groups = len({one.name for one in labelled}) + (simulated or 0)
+    if groups - -(-groups // folds) < 2:
+        msg = f"{groups} data sets in {folds} folds leave fewer than two to learn from; give more"
+        raise click.UsageError(msg)
+    output.mkdir(parents=True, exist_ok=True)
     if simulated is not None:
         with ticker("simulating and measuring", simulated, quiet) as tick:
             labelled += simulated_sets(

@@ -11,6 +11,7 @@ import pytest
 
 from cryoverdict.cwl.cli import COMMANDS, run
 from cryoverdict.cwl.exit_code import EXIT_CODE_HELP, ExitCode
+from cryoverdict.engine.output_folder import writing_into
 
 NAMES = {
     "demo",
@@ -91,3 +92,35 @@ def test_the_program_is_installed_under_its_name() -> None:
     program = Path(sys.executable).with_name("cryoverdict")
     shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.startswith("cryoverdict")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "a.mrc").write_bytes(b"")
+    arguments = [str(tmp_path / "a.mrc"), "--output", str(tmp_path / "file" / "out")]
+    assert run(["measure-micrographs", *arguments]) == ExitCode.BAD_INPUT
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ")
+    assert len(shown.splitlines()) == 1
+
+
+def test_nothing_readable_is_exit_code_3_with_a_ledger(tmp_path: Path) -> None:
+    (tmp_path / "a.mrc").write_bytes(b"")
+    output = tmp_path / "out"
+    arguments = [str(tmp_path / "a.mrc"), "--output", str(output)]
+    assert run(["decide-micrographs", *arguments]) == ExitCode.BAD_INPUT
+    assert '"error": 1' in (output / "ledger.json").read_text()
+
+
+def test_two_runs_do_not_write_into_one_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mrc").write_bytes(b"")
+    with writing_into(tmp_path / "out"):
+        code = run(
+            ["measure-micrographs", str(tmp_path / "a.mrc"), "--output", str(tmp_path / "out")]
+        )
+    assert code == ExitCode.BAD_INPUT
+    assert "another run is writing here" in capsys.readouterr().err

@@ -33,6 +33,14 @@ rules_option = click.option(
     help="Folder of your own rules and overrides, laid over the shipped ones; repeatable.",
 )
 
+model_option = click.option(
+    "--model",
+    "model_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A model written by `train`, instead of the shipped one.",
+)
+
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 @options.output_option
 @options.optics_options
 @options.rules_option
-@click.option(
-    "--model",
-    "model_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A model written by `train`, instead of the shipped one.",
-)
+@options.model_option
 @options.threads_option
 @options.quiet_option
 @options.json_option

@@ -13,13 +13,7 @@ from cryoverdict.cwl.summary import say
 @click.command("report")
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options.rules_option
-@click.option(
-    "--model",
-    "model_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The model the decisions were taken with, if not the shipped one.",
-)
+@options.model_option
 @options.quiet_option
 @options.json_option
 def command(

@@ -9,16 +9,30 @@ import click
 
 from cryoverdict.cwl.commands import (
     catalogue,
+    classify,
+    decide_classification,
     decide_micrographs,
+    decide_picking,
     demo,
     estimate_ctf,
+    evaluate,
+    extract,
+    gather_picks,
     measure_micrographs,
+    pick,
+    promote,
     report,
     rules,
+    run_workflow,
     simulate,
+    split_micrographs,
+    split_picks,
+    summarise,
     train,
+    write_stack,
 )
 from cryoverdict.cwl.exit_code import EXIT_CODE_HELP, ExitCode
+from cryoverdict.cwl.stop_signals import Terminated, answer_stop_signals, ignore_stop_signals
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.program_error import ProgramError
 from cryoverdict.features.input_error import InputError
@@ -26,14 +40,27 @@ from cryoverdict.reports.report_error import ReportError
 from cryoverdict.rules.rule_error import RuleError
 
 COMMANDS = (
+    run_workflow.command,
     demo.command,
     simulate.command,
+    split_micrographs.command,
+    split_picks.command,
     measure_micrographs.command,
     decide_micrographs.command,
     estimate_ctf.command,
+    decide_picking.command,
+    pick.command,
+    gather_picks.command,
+    decide_classification.command,
+    classify.command,
+    extract.command,
+    write_stack.command,
+    summarise.command,
     rules.command,
     report.command,
     train.command,
+    evaluate.command,
+    promote.command,
     catalogue.command,
 )
 
@@ -54,7 +81,11 @@ for _command in COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
-    sys.exit(run(arguments))
+    answer_stop_signals()
+    code = run(arguments)
+    if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        ignore_stop_signals()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +98,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; the same command resumes", err=True)
         return ExitCode.INTERRUPTED
+    except Terminated:
+        click.echo("asked to end; the same command resumes", err=True)
+        return ExitCode.TERMINATED
     except ProgramError as error:
         click.echo(f"error: {error}", err=True)
         return ExitCode.PROGRAM_FAILED

@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     SOME_UNREADABLE = 4
     PROGRAM_FAILED = 5
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 def exit_code_of(done: int, failed: int) -> ExitCode:
@@ -26,4 +27,4 @@ def exit_code_of(done: int, failed: int) -> ExitCode:
 EXIT_CODE_HELP = """\b
 Exit codes: 0 done (a rejection is no error); 2 wrong use; 3 bad input, nothing could be
 done; 4 done, but some inputs could not be read (listed in ledger.json); 5 an outside
-program failed; 130 interrupted."""
+program failed; 130 interrupted (Ctrl-C); 143 asked to end (SIGTERM)."""

@@ -26,4 +26,11 @@ def say(facts: Mapping[str, Any], *, notes: Iterable[str] = (), quiet: bool, as_
         click.echo(f"note: … and {len(told) - MOST_NOTES} more", err=True)
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {value}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {_told(value)}")
+
+
+def _told(value: object) -> str:
+    """Return a fact as a line shows it; a mapping of names to counts as "name count, …"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {count}" for name, count in value.items()) or "none"
+    return str(value)

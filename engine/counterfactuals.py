@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from cryoverdict.engine.judge import Judge
 from cryoverdict.features.feature import SUFFIXES, Feature
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.rules.data_set_statistics import DataSetStatistics
+from cryoverdict.rules.rule_set import Kinds
 
 # A sentence with more changes than this says nothing to a reader.
 MOST_CHANGES = 3
@@ -28,17 +30,30 @@ class CounterfactualSearch:
     """A search over changed measurements of the subjects of one table.
 
     Every candidate is decided anew by the same rules, gates and model, while the statistics of
-    the data set stay as they are; what is reported has been seen to turn the outcome.
+    its data set (of its own kind, where ``kinds`` tells several apart) stay as they are; what is
+    reported has been seen to turn the outcome.
     """
 
     judge: Judge
     table: FeatureTable
-    statistics: DataSetStatistics
+    kinds: Kinds
+    statistics: Mapping[str, DataSetStatistics]
 
     @classmethod
-    def over(cls, judge: Judge, table: FeatureTable) -> CounterfactualSearch:
+    def over(
+        cls, judge: Judge, table: FeatureTable, kinds: Kinds | None = None
+    ) -> CounterfactualSearch:
         """Return a search over one data set."""
-        return cls(judge=judge, table=table, statistics=judge.rules.statistics(table))
+        return cls(
+            judge=judge,
+            table=table,
+            kinds=kinds or {},
+            statistics=judge.rules.statistics_by_kind(table, kinds),
+        )
+
+    def statistics_of(self, row: int) -> DataSetStatistics:
+        """Return the statistics of the data set that a row is compared with."""
+        return self.statistics[self.kinds.get(self.table.subjects[row], "")]
 
     def explained(self, decision: Decision, row: int) -> Decision:
         """Return the decision of row ``row`` with its counterfactual, if a short one exists.
@@ -47,18 +62,20 @@ class CounterfactualSearch:
         helpful first; the last one is then moved back as far as the outcome allows.
         """
         start = self.table.values[row].copy()
+        statistics = self.statistics_of(row)
         towards = -1.0 if decision.explanation.favourable else 1.0
         changed: dict[int, float] = {}
         for _ in range(MOST_CHANGES):
             moves = self._moves(decision, start, changed)
             if not moves:
                 return decision
-            scores = towards * self._log_odds(self._candidates(start, changed, moves))
+            candidates = self._candidates(start, changed, moves)
+            scores = towards * self._log_odds(candidates, statistics)
             turning = np.flatnonzero(self._turned(scores, towards))
             if turning.size:
                 cost = [self._distance(start, *moves[i]) for i in turning]
                 column, value = moves[int(turning[int(np.argmin(cost))])]
-                changed[column] = self._least(start, changed, column, value, towards)
+                changed[column] = self._least(start, changed, (column, value), towards, statistics)
                 return replace(decision, counterfactual=self._told(start, changed, towards))
             column, value = moves[int(np.argmax(scores))]
             changed[column] = value
@@ -122,7 +139,7 @@ class CounterfactualSearch:
             rows[i, column] = value
         return rows
 
-    def _log_odds(self, rows: Values) -> Values:
+    def _log_odds(self, rows: Values, statistics: DataSetStatistics) -> Values:
         """Decide changed rows anew and return their log-odds of the favourable outcome."""
         names = tuple(str(i) for i in range(len(rows)))
         holes = np.argwhere(np.isnan(rows))
@@ -133,7 +150,7 @@ class CounterfactualSearch:
             values=rows,
             absent={(names[i], self.table.features[j]): "absent" for i, j in holes},
         )
-        return self.judge.log_odds(table, self.statistics)
+        return self.judge.log_odds(table, statistics)
 
     @staticmethod
     def _turned(scores: Values, towards: float) -> NDArray[np.bool_]:
@@ -147,12 +164,18 @@ class CounterfactualSearch:
         return float(abs(value - start[column]) / scale.scale[j])
 
     def _least(
-        self, start: Values, changed: dict[int, float], column: int, value: float, towards: float
+        self,
+        start: Values,
+        changed: dict[int, float],
+        move: tuple[int, float],
+        towards: float,
+        statistics: DataSetStatistics,
     ) -> float:
         """Return the smallest change of one column that still turns the outcome."""
+        column, value = move
         steps = np.linspace(start[column], value, REFINEMENT + 1)[1:]
         rows = self._candidates(start, changed, [(column, float(v)) for v in steps])
-        turned = self._turned(towards * self._log_odds(rows), towards)
+        turned = self._turned(towards * self._log_odds(rows, statistics), towards)
         # The outcome may turn and turn back; the change told is the last unbroken stretch.
         unbroken = np.flatnonzero(~turned)
         first = int(unbroken[-1]) + 1 if unbroken.size else 0

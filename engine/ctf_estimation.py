@@ -10,7 +10,18 @@ from cryoverdict.engine.parallel import each
 from cryoverdict.features.ctf_fit import CtfFit, fit_ctf
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import Micrograph
+from cryoverdict.features.micrograph_list import MicrographList
 from cryoverdict.features.optics import Optics
+
+# Columns of a list that describe the fit it came with, and that a new fit does not fill: they would
+# stand beside its numbers as if they belonged to it. The power spectrum is the image's, and stays.
+OLD_FIT = (
+    "rlnCtfImage",
+    "rlnPhaseShift",
+    "rlnCtfBfactor",
+    "rlnCtfScalefactor",
+    "rlnCtfValidationScore",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,15 @@ class CtfEstimate:
             ),
             "cryoverdictThonRingsSeen": int(fit.rings_seen),
         }
+
+
+def old_fit_columns(micrographs: MicrographList, *, phase_plate: bool) -> tuple[str, ...]:
+    """Return the columns of a list that describe the fit which a new one takes the place of."""
+    given = {label for s in micrographs.sources if s.table for label in s.table.columns}
+    if any(m.given_ctf and m.given_ctf.phase_shift_deg for m in micrographs.micrographs):
+        given.add("rlnPhaseShift")
+    replaced = {"rlnPhaseShift"} if phase_plate else set()
+    return tuple(label for label in OLD_FIT if label in given - replaced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

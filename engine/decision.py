@@ -12,6 +12,7 @@ from typing import Any
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.evidence import Evidence
 from cryoverdict.engine.explanation import CouldNotSay, Explanation
+from cryoverdict.engine.record_fault import record_fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +129,17 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
     decisions = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); accepted is a decisions.jsonl"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no text in UTF-8"
+        msg = f"{path}: cannot be read ({reason}); accepted is the folder of a finished run"
         raise EngineError(msg) from error
     for number, line in enumerate(lines, start=1):
         try:
             decisions.append(Decision.from_dict(json.loads(line)))
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            msg = f"{path}:{number}: not a decision record ({error!r}); write it anew"
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = (
+                f"{path}:{number}: not a decision ({record_fault(error)}); accepted is the "
+                "decisions.jsonl of a finished run: run decide-micrographs again"
+            )
             raise EngineError(msg) from error
     return tuple(decisions)

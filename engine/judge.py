@@ -13,19 +13,26 @@ from cryoverdict.engine.decision import Decision, Defect, installed_version
 from cryoverdict.engine.evidence import Evidence
 from cryoverdict.engine.explanation import GATE_LOG_ODDS, Explanation, gated, logistic
 from cryoverdict.engine.kind import DecisionKind
+from cryoverdict.engine.models.embedding_basis import is_component
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import OffsetModel
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.rules.data_set_statistics import DataSetStatistics
 from cryoverdict.rules.effect import LogOdds, Reject
-from cryoverdict.rules.rule_set import RuleSet
+from cryoverdict.rules.rule_set import Kinds, RuleSet
+from cryoverdict.rules.sentence import told_deviations
 
 # Within these log-odds of the threshold (27 to 73 %) a decision asks for a look.
 REVIEW_LOG_ODDS = 1.0
 # A model term weaker than this is added up with its like under one name.
 SMALL_LOG_ODDS = 0.05
 SMALL_TERMS = "other_features"
+# What all components of the embedding say together: one by one they mean nothing to a person.
+EMBEDDING = "embedding"
+SEEN_BY_NETWORK = "What the image network sees in the micrograph, beyond what is measured."
 DEFECT_PROBABILITY = 0.5
+# Thumbnails without a pixel size still have half of the measurements; with less the prior decides.
+FEWEST_KNOWN = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +43,19 @@ class Judge:
     rules: RuleSet
     model: KindModel
 
-    def beliefs(self, table: FeatureTable) -> dict[str, Belief]:
-        """Return what the rules say of each subject of one data set."""
-        findings = self.rules.findings(table)
+    def beliefs(self, table: FeatureTable, kinds: Kinds | None = None) -> dict[str, Belief]:
+        """Return what the rules say of each subject, compared with those of its own kind."""
+        findings = self.rules.findings_by_kind(table, kinds)
         return {subject: belief_of(findings[subject]) for subject in table.subjects}
 
-    def decide(self, table: FeatureTable) -> Iterator[Decision]:
-        """Yield one decision a subject, without counterfactuals, in the table's order."""
+    def decide(self, table: FeatureTable, kinds: Kinds | None = None) -> Iterator[Decision]:
+        """Yield one decision a subject, without counterfactuals, in the table's order.
+
+        ``kinds`` tells apart what must not be compared, such as counts and pictures.
+        """
         if not table.subjects:
             return
-        beliefs = self.beliefs(table)
+        beliefs = self.beliefs(table, kinds)
         values = self.model.values(table)
         prior, terms = self.model.favourable.terms(values)
         strange = self.model.favourable.members.standardisation.strangeness(values)
@@ -61,7 +71,7 @@ class Judge:
             belief = beliefs[subject]
             evidence = belief.weights + self._model_evidence(values[i], terms[i])
             explanation = gated(prior, evidence, belief.gates, belief.could_not_say)
-            reasons = self._review_reasons(explanation, float(strange[i]))
+            reasons = self._review_reasons(explanation, float(strange[i]), values[i])
             yield Decision(
                 kind=self.kind.id,
                 subject=subject,
@@ -122,7 +132,14 @@ class Judge:
         """Return the model's terms, strongest first, the weak ones added up."""
         described = {f.name: f for f in self.kind.features()}
         names = self.model.favourable.features
+        seen = np.array([is_component(name) for name in names])
         evidence = []
+        if terms[seen].any():
+            spoken = float(terms[seen].sum())
+            evidence.append(
+                Evidence(source="model", name=EMBEDDING, log_odds=spoken, text=SEEN_BY_NETWORK)
+            )
+        terms = np.where(seen, 0.0, terms)
         for j in np.argsort(-np.abs(terms), kind="stable"):
             if abs(terms[j]) < SMALL_LOG_ODDS:
                 break
@@ -144,7 +161,9 @@ class Judge:
             evidence.append(Evidence(source="model", name=SMALL_TERMS, log_odds=rest, text=text))
         return tuple(evidence)
 
-    def _review_reasons(self, explanation: Explanation, strange: float) -> tuple[str, ...]:
+    def _review_reasons(
+        self, explanation: Explanation, strange: float, values: NDArray[np.float64]
+    ) -> tuple[str, ...]:
         """Return why a person might look at this decision; empty where nobody need."""
         reasons = []
         if abs(explanation.log_odds) < REVIEW_LOG_ODDS:
@@ -152,6 +171,9 @@ class Judge:
         if strange > self.model.strangeness_limit:
             share = f"{strange:.0%} of its measurements lie outside what the model was trained on"
             reasons.append(share)
+        known = int(np.isfinite(values).sum())
+        if known < FEWEST_KNOWN * values.size:
+            reasons.append(f"only {known} of {values.size} measurements could be made")
         return tuple(reasons)
 
 
@@ -177,4 +199,5 @@ def _sentence(meaning: str, value: float | None, model: OffsetModel, j: int) -> 
     place = (
         "as usual" if abs(away) < 1 else ("higher than usual" if away > 0 else "lower than usual")
     )
-    return f"{said}: {place} ({away:+.1f} robust deviations from the training median)."
+    far = told_deviations(away, "+.1f")
+    return f"{said}: {place} ({far} robust deviations from the training median)."

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cryoverdict.engine.counterfactuals import CounterfactualSearch
+from cryoverdict.engine.ctf_columns import ctf_columns
 from cryoverdict.engine.decision import Decision, write_decisions
+from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.image_kinds import image_kinds
 from cryoverdict.engine.judge import Judge
 from cryoverdict.engine.ledger import Entry, Ledger, read_ledger
 from cryoverdict.engine.measurement_store import MeasurementStore
@@ -21,10 +24,27 @@ from cryoverdict.features.micrograph_list import MicrographList
 from cryoverdict.features.optics import Optics
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.features.write_micrographs import write_exposures_cs, write_micrograph_star
+from cryoverdict.rules.rule_set import Kinds
 
 STEP = "decide-micrographs"
+# The usable area, film and contamination are told apart in cells of 1/64 of the field, which in a
+# smaller image have fewer than 2 × 2 pixels: one value, of whose scatter nothing is known.
+SMALLEST_SIDE_PX = 128
 Item = TypeVar("Item")
 Tracked = Callable[[Iterable[Item], str, int], Iterator[Item]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What the store keeps of a micrograph besides its measurements.
+
+    ``side_px`` is the longer side of its thumbnail, which is the image's own unless that is large;
+    ``None`` where no thumbnail was kept.
+    """
+
+    optics: Optics
+    notes: tuple[str, ...]
+    side_px: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +55,7 @@ class Measurements:
     table: FeatureTable
     outcomes: tuple[Measured, ...]
     store: MeasurementStore
+    _memory: dict[str, _Kept] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def errors(self) -> dict[str, str]:
@@ -43,22 +64,49 @@ class Measurements:
 
     def found_optics(self) -> dict[str, Optics]:
         """Return the optics each micrograph was measured with, a header's pixel size included."""
+        return {subject: kept.optics for subject, kept in self._kept().items()}
+
+    def _kept(self) -> dict[str, _Kept]:
+        """Return what the store says of each micrograph, read once."""
+        for subject in () if self._memory else self.table.subjects:
+            if self.store.path(subject).exists():
+                stored = self.store.read(subject)
+                thumbnail = stored.pictures.get("thumbnail")
+                self._memory[subject] = _Kept(
+                    optics=stored.optics,
+                    notes=stored.notes,
+                    side_px=None if thumbnail is None else max(thumbnail.shape),
+                )
+        return self._memory
+
+    def doubts(self) -> dict[str, str]:
+        """Return why some micrographs want a look whatever the outcome: they are too small."""
         return {
-            subject: self.store.read(subject, pictured=False).optics
-            for subject in self.table.subjects
-            if self.store.path(subject).exists()
+            subject: f"the image is only {kept.side_px} pixels wide; below {SMALLEST_SIDE_PX} its "
+            "parts are too small to be measured"
+            for subject, kept in self._kept().items()
+            if kept.side_px is not None and kept.side_px < SMALLEST_SIDE_PX
         }
+
+    def kinds(self) -> dict[str, str]:
+        """Return of what kind each micrograph is: only those of one kind are compared."""
+        listed = {m.subject: m.optics for m in self.micrographs.micrographs}
+        return image_kinds(self.table, listed | self.found_optics())
 
     def notes(self) -> tuple[str, ...]:
         """Return what is to be said of the list, and of how many micrographs what was noticed."""
-        noticed = Counter(
-            note
-            for subject in self.table.subjects
-            if self.store.path(subject).exists()
-            for note in self.store.read(subject, pictured=False).notes
-        )
+        noticed = Counter(note for kept in self._kept().values() for note in kept.notes)
+        noticed.update(self.doubts().values())
         told = [f"{n} of {len(self.table.subjects)}: {note}" for note, n in noticed.items()]
-        return (*self.micrographs.notes, *told)
+        return (*self.micrographs.notes, *told, *self._kinds_noted())
+
+    def _kinds_noted(self) -> tuple[str, ...]:
+        """Return the note that a list holds several kinds of images, where it does."""
+        counted = Counter(self.kinds().values())
+        if len(counted) < 2:
+            return ()
+        told = "; ".join(f"{n} {kind}" for kind, n in counted.most_common())
+        return (f"{len(counted)} kinds of images, each compared with its own kind alone: {told}",)
 
     def count(self, how: str) -> int:
         """Return how many micrographs had one fate."""
@@ -129,10 +177,22 @@ def list_of_subjects(subjects: Iterable[str]) -> MicrographList:
     )
 
 
-def decide_table(judge: Judge, table: FeatureTable) -> Iterator[Decision]:
-    """Yield the decision on each subject; rejected and doubtful ones get a counterfactual."""
-    search = CounterfactualSearch.over(judge, table) if table.subjects else None
-    for row, decision in enumerate(judge.decide(table)):
+def decide_table(
+    judge: Judge,
+    table: FeatureTable,
+    kinds: Kinds | None = None,
+    doubts: Mapping[str, str] | None = None,
+) -> Iterator[Decision]:
+    """Yield the decision on each subject; rejected and doubtful ones get a counterfactual.
+
+    Subjects of different ``kinds`` are not compared with each other; ``doubts`` are reasons, not
+    to be found in the table, why some want a look.
+    """
+    search = CounterfactualSearch.over(judge, table, kinds) if table.subjects else None
+    for row, one in enumerate(judge.decide(table, kinds)):
+        decision, doubt = one, (doubts or {}).get(one.subject)
+        if doubt:
+            decision = replace(one, review=True, review_reasons=(*one.review_reasons, doubt))
         doubtful = decision.review or not decision.explanation.favourable
         yield search.explained(decision, row) if search and doubtful else decision
 
@@ -167,11 +227,11 @@ def write_verdicts(measured: Measurements, decisions: Sequence[Decision], output
     ledger.check(measured.micrographs.subjects)
     write_decisions(output / "decisions.jsonl", decisions)
     areas = write_usable_areas(measured.store, measured.table.subjects, output / "usable_area")
-    found = measured.found_optics()
+    found, ctf = measured.found_optics(), ctf_columns(measured.table)
     for name, kept in (("good", True), ("rejected", False)):
         chosen = {d.subject: d for d in decisions if d.explanation.favourable == kept}
         columns = {
-            s: verdict_columns(d) | {"cryoverdictUsableArea": areas.get(s)}
+            s: {**ctf.get(s, {}), **verdict_columns(d), "cryoverdictUsableArea": areas.get(s)}
             for s, d in chosen.items()
         }
         path = output / f"micrographs_{name}.star"
@@ -184,13 +244,20 @@ def write_verdicts(measured: Measurements, decisions: Sequence[Decision], output
 
 def recalled(run: Path) -> Measurements:
     """Return the measurements of a finished run, with the errors that its ledger lists."""
+    features = run / "features.parquet"
+    if not features.exists():
+        msg = (
+            f"{features}: file not found; accepted is the folder of a finished decide-micrographs "
+            "run, with all that it wrote: run it again"
+        )
+        raise EngineError(msg)
     ledger = read_ledger(run / "ledger.json")
     errors = [
         Measured(subject=e.item, how="error", error=e.reason)
         for e in ledger.entries
         if e.bin == "error"
     ]
-    table = FeatureTable.read(run / "features.parquet")
+    table = FeatureTable.read(features)
     return Measurements(
         micrographs=list_of_subjects(table.subjects),
         table=table,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.record_fault import record_fault
 
 Bin = Literal["kept", "rejected", "error"]
 BINS: tuple[Bin, ...] = get_args(Bin)
@@ -25,15 +26,27 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many items ended in a bin for one reason, where there are too many to name each here."""
+
+    bin: Bin
+    reason: str = ""
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The account of one step.
 
     Raises `EngineError` where an item stands in two bins: the sum over the bins is the number of
-    items that came in.
+    items that came in. Of a step over particles the ``counts`` stand here, besides the ``entries``
+    named one by one, and ``items_file`` names the table beside the ledger that has every item.
     """
 
     step: str
     entries: tuple[Entry, ...]
+    counts: tuple[Count, ...] = ()
+    items_file: str = ""
 
     def __post_init__(self) -> None:
         """Hold the promise of one bin an item."""
@@ -46,6 +59,8 @@ class Ledger:
     def bins(self) -> dict[Bin, int]:
         """Number of items in each bin."""
         found = Counter(e.bin for e in self.entries)
+        for count in self.counts:
+            found[count.bin] += count.number
         return {b: found[b] for b in BINS}
 
     def check(self, inputs: Iterable[str]) -> None:
@@ -59,12 +74,18 @@ class Ledger:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object of ``ledger.json``."""
-        return {
+        record: dict[str, Any] = {
             "step": self.step,
-            "inputs": len(self.entries),
+            "inputs": sum(self.bins.values()),
             "bins": dict(self.bins),
             "items": [{"item": e.item, "bin": e.bin, "reason": e.reason} for e in self.entries],
         }
+        if self.counts or self.items_file:
+            record["counts"] = [
+                {"bin": c.bin, "reason": c.reason, "number": c.number} for c in self.counts
+            ]
+            record["items_file"] = self.items_file
+        return record
 
     def write(self, path: Path) -> None:
         """Write the ledger as JSON, moved into place when it is whole."""
@@ -81,10 +102,16 @@ def read_ledger(path: Path) -> Ledger:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(Entry(**item) for item in record["items"])
-        return Ledger(step=record["step"], entries=entries)
+        return Ledger(
+            step=record["step"],
+            entries=entries,
+            counts=tuple(Count(**count) for count in record.get("counts", ())),
+            items_file=record.get("items_file", ""),
+        )
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); accepted is the ledger.json of a run"
         raise EngineError(msg) from error
     except (KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: not a ledger ({error!r}); accepted is the ledger.json of a run"
+        fault = record_fault(error)
+        msg = f"{path}: not a ledger ({fault}); accepted is the ledger.json of a run"
         raise EngineError(msg) from error

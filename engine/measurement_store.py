@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.features.embedding import embedding_name
 from cryoverdict.features.feature import Absent, Answer, Given
 from cryoverdict.features.micrograph import Micrograph
 from cryoverdict.features.optics import Optics
 
 Pictures = dict[str, NDArray[np.generic]]
+Embeddings = Mapping[str, NDArray[np.float32]]
+EMBEDDING = "embedding:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +30,14 @@ class Measurement:
 
     ``optics`` are those it was measured with: from the list, the options, or the file's header.
     ``pictures`` are small arrays by name: ``thumbnail``, ``spectrum``, ``area`` (uint8) and the
-    radial curves ``profile_*`` (float32).
+    radial curves ``profile_*`` (float32). ``embeddings`` are vectors by the network's name.
     """
 
     answers: dict[str, Answer]
     optics: Optics
     notes: tuple[str, ...]
     pictures: Pictures
+    embeddings: Embeddings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class MeasurementStore:
             answers=np.array(json.dumps(_encode(measurement.answers), sort_keys=True)),
             optics=np.array(json.dumps(asdict(measurement.optics))),
             notes=np.array(json.dumps(measurement.notes)),
+            **{EMBEDDING + name: vector for name, vector in measurement.embeddings.items()},
             **measurement.pictures,
         )
         temporary.replace(target)
@@ -77,13 +83,16 @@ class MeasurementStore:
         """Return what `write` kept for a subject, without its pictures where none are wanted."""
         with np.load(self.path(subject), allow_pickle=False) as stored:
             words = {name: json.loads(str(stored[name])) for name in ("answers", "optics", "notes")}
-            drawn = [n for n in stored.files if n not in words and n != "fingerprint"]
+            seen = [n for n in stored.files if n.startswith(EMBEDDING)]
+            drawn = [n for n in stored.files if n not in {*words, *seen, "fingerprint"}]
+            embeddings = {name.removeprefix(EMBEDDING): stored[name] for name in seen}
             pictures = {name: stored[name] for name in drawn} if pictured else {}
         return Measurement(
             answers=_decode(words["answers"]),
             optics=Optics(**words["optics"]),
             notes=tuple(words["notes"]),
             pictures=pictures,
+            embeddings=embeddings,
         )
 
 
@@ -97,8 +106,11 @@ def fingerprint(micrograph: Micrograph) -> str:
 
 @cache
 def measuring_code() -> str:
-    """Return a digest of the measuring room's own source, so that a new version measures anew."""
-    sha = hashlib.sha256()
+    """Return a digest of all that measures, so that a new version measures anew.
+
+    That is the measuring room's own source, and the network of the embeddings.
+    """
+    sha = hashlib.sha256(str(embedding_name()).encode())
     for entry in sorted(files("cryoverdict.features").iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".py"):
             sha.update(entry.name.encode() + entry.read_bytes())

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryoverdict.engine.measurement_store import Measurement, MeasurementStore, Pictures
 from cryoverdict.engine.parallel import each
 from cryoverdict.features.ctf_fit import CtfFit
+from cryoverdict.features.embedding import embedding, embedding_name
 from cryoverdict.features.families import measure, micrograph_features
-from cryoverdict.features.feature import Answer
+from cryoverdict.features.feature import Absent, Answer
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import Micrograph
 from cryoverdict.features.table import FeatureTable
@@ -57,10 +59,14 @@ def measure_all(
 
 def table_of(store: MeasurementStore, subjects: Sequence[str]) -> FeatureTable:
     """Return the feature table of some measured subjects."""
-    rows: dict[str, Mapping[str, Answer]] = {
-        s: store.read(s, pictured=False).answers for s in subjects
-    }
-    return FeatureTable.of(rows, micrograph_features())
+    rows: dict[str, Mapping[str, Answer]] = {}
+    embeddings: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for subject in subjects:
+        stored = store.read(subject, pictured=False)
+        rows[subject] = stored.answers
+        for name, vector in stored.embeddings.items():
+            embeddings.setdefault(name, {})[subject] = vector
+    return FeatureTable.of(rows, micrograph_features(), embeddings)
 
 
 def measure_file(micrograph: Micrograph) -> Measurement:
@@ -82,8 +88,18 @@ def measure_view(view: View) -> Measurement:
     if view.optics.pixel_size_a is None:
         notes.append("The pixel size is unknown: what needs it could not say.")
     return Measurement(
-        answers=measure(view), optics=view.optics, notes=tuple(notes), pictures=draw(view)
+        answers=measure(view),
+        optics=view.optics,
+        notes=tuple(notes),
+        pictures=draw(view),
+        embeddings=embedded(view),
     )
+
+
+def embedded(view: View) -> dict[str, NDArray[np.float32]]:
+    """Return the embedding of a view under its network's name; nothing without a network."""
+    vector = view.once(embedding)
+    return {} if isinstance(vector, Absent) else {str(embedding_name()): vector}
 
 
 def draw(view: View) -> Pictures:

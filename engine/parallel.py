@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from cryoverdict.engine.engine_error import EngineError
@@ -18,20 +19,27 @@ def each(
     """Yield ``work(item)`` for each item, in order, from ``threads`` worker processes.
 
     At most ``2 * threads`` items are under way, so that memory does not grow with their number.
-    ``work`` and the items must be importable by name; one thread works in this process.
+    ``work`` and the items must be importable by name; one thread works in this process. Whatever
+    ends the iteration early, an interrupt too, ends the workers at once; work that writes must
+    therefore write whole files or none.
     """
     if threads <= 1:
         yield from map(work, items)
         return
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import active_children, get_context
+    from multiprocessing import active_children, forkserver, get_context, resource_tracker
 
     waiting: deque[Future[Result]] = deque()
+    resource_tracker.ensure_running()  # it sets the mask of its own, and would undo this one
+    with _signals_held_back():
+        # Workers inherit the mask of the server that forks them.
+        forkserver.ensure_running()
     # Forking a process that holds threads (BLAS, progress bars) can deadlock: a fork server cannot.
     pool = ProcessPoolExecutor(
-        threads, mp_context=get_context("forkserver"), initializer=_use_one_thread
+        threads, mp_context=get_context("forkserver"), initializer=_begin_worker
     )
+    before = set(active_children())
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
@@ -42,22 +50,48 @@ def each(
     except BrokenProcessPool as error:
         msg = "a worker process was killed, likely for lack of memory; use fewer --threads"
         raise EngineError(msg) from error
-    except (KeyboardInterrupt, GeneratorExit):
-        # Waiting here would hang on a second Ctrl-C; the store keeps only whole measurements.
+    except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in active_children():
-            child.terminate()
+        for child in set(active_children()) - before:
+            child.kill()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _use_one_thread() -> None:
-    """Keep a worker's numerical libraries to one thread: the workers are the parallelism."""
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Block Ctrl-C and the request to end, for this thread and the processes it starts.
+
+    A terminal and a job scheduler signal the whole process group. The parent alone answers, and
+    ends its workers: one that answered for itself would show a traceback, or look like a crash.
+    """
     import signal
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _begin_worker() -> None:
+    """Keep a worker to one thread (the workers are the parallelism), and to its parent's life."""
+    from threading import Thread
 
     from threadpoolctl import threadpool_limits
 
-    # Ctrl-C reaches the whole process group; the parent alone answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(1)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is gone: workers hold each other's pipes open for ever."""
+    import os
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Sequence
 from math import degrees, isfinite
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ from cryoverdict.features.input_error import InputError
 from cryoverdict.features.list_source import Flavour, ListedMicrograph, ListSource
 from cryoverdict.features.micrograph import GivenCtf
 from cryoverdict.features.optics import Optics
+from cryoverdict.features.read_image import DAMAGE
 
 PATH = "micrograph_blob/path"
 UID = "uid"
 # cryoSPARC's own compressed container, which it writes for its server, not into job folders.
 CSDAT_MAGIC = b"\x94CSDAT"
+NUMPY_MAGIC = b"\x93NUMPY"
+ACCEPTED = "the .cs file of a job folder"
 FIELDS_SHOWN = 8
 
 
@@ -42,7 +46,7 @@ def read_exposures(paths: Sequence[Path]) -> list[ListSource]:
     for path, array in lists.items():
         whole = array
         for other in others.values():
-            whole = _with_fields_of(whole, other)
+            whole = with_fields_of(whole, other)
         sources.append(_source(path, whole))
     return sources
 
@@ -59,14 +63,22 @@ def read_cs(path: Path) -> NDArray[Any]:
         with path.open("rb") as file:
             magic = file.read(len(CSDAT_MAGIC))
             file.seek(0)
-            array: Any = None if magic == CSDAT_MAGIC else np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        msg = f"{path}: cannot be read as a cryoSPARC file ({reason}); accepted is a .cs file"
+            if magic == CSDAT_MAGIC:
+                msg = f"{path}: is in cryoSPARC's transfer format; accepted is {ACCEPTED}"
+                raise InputError(msg)
+            if magic != NUMPY_MAGIC:
+                msg = (
+                    f"{path}: no cryoSPARC file (it does not begin as one); accepted is {ACCEPTED}"
+                )
+                raise InputError(msg)
+            array: Any = np.load(file, allow_pickle=False)
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror or error}); accepted is {ACCEPTED}"
         raise InputError(msg) from error
-    if array is None:
-        msg = f"{path}: is in cryoSPARC's transfer format; accepted is the .cs file of a job folder"
-        raise InputError(msg)
+    # A damaged header goes through Python's own parser, which raises what it likes.
+    except (*DAMAGE, TokenError, MemoryError) as error:
+        msg = f"{path}: damaged, truncated or no table of numbers; accepted is {ACCEPTED}"
+        raise InputError(msg) from error
     if not isinstance(array, np.ndarray) or array.dtype.names is None or array.ndim != 1:
         msg = f"{path}: holds no table of named fields; accepted is a .cs file of exposures"
         raise InputError(msg)
@@ -98,7 +110,7 @@ def _no_exposures(path: Path, array: NDArray[Any]) -> str:
     )
 
 
-def _with_fields_of(array: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+def with_fields_of(array: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     """Return records with the fields that only ``other`` has, matched by uid; zero where none."""
     added = [name for name in _names(other) if name not in _names(array)]
     places = {uid: i for i, uid in enumerate(_uids(other))}

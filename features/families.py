@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from cryoverdict.features.feature import Absent, Answer, Feature, Given
 from cryoverdict.features.view import View
@@ -22,10 +23,10 @@ def measure(view: View) -> dict[str, Answer]:
 
     A measurement that comes out as no finite number is absent, and says so.
     """
-    return {f.name: _answer(f, view) for f in micrograph_features()}
+    return {f.name: answer_of(f, view) for f in micrograph_features()}
 
 
-def _answer(feature: Feature, view: View) -> Answer:
+def answer_of(feature: Feature, view: Any) -> Answer:
     """Return one answer; arithmetic that breaks down on an odd image is no reason to stop a run."""
     from numpy.linalg import LinAlgError
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
-
-if TYPE_CHECKING:
-    from cryoverdict.features.view import View
+from typing import Any, Literal, TypeVar, get_args
 
 Unit = Literal["1", "A", "um", "deg", "px", "count"]
 Better = Literal["higher", "lower", "neither"]
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
+# What a function of measurement looks at: the view of a micrograph, or of a class average.
+Seen = TypeVar("Seen")
 SUFFIXES: dict[Unit, str] = {"A": "_a", "um": "_um", "deg": "_deg", "px": "_px", "count": "_count"}
 
 
@@ -46,22 +45,22 @@ class Feature:
     better: Better
     meaning: str
     source: str
-    function: Callable[[View], Answer]
+    function: Callable[[Any], Answer]
 
-    def measure(self, view: View) -> Answer:
+    def measure(self, view: Any) -> Answer:
         """Return the value in ``unit``, measured or given, or why there is none."""
         return self.function(view)
 
 
 def feature(
     *, unit: Unit = "1", better: Better = "neither", source: str
-) -> Callable[[Callable[[View], Answer]], Feature]:
+) -> Callable[[Callable[[Seen], Answer]], Feature]:
     """Turn a function of a view into a `Feature`: its name, and its docstring's first line.
 
     ``source`` is a paper, an equation or the program whose behaviour is followed.
     """
 
-    def wrap(function: Callable[[View], Answer]) -> Feature:
+    def wrap(function: Callable[[Seen], Answer]) -> Feature:
         meaning = (function.__doc__ or "").strip().splitlines()[0]
         return Feature(
             name=function.__name__,

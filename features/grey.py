@@ -18,7 +18,7 @@ from cryoverdict.features.contrast import flat_tile_fraction
 from cryoverdict.features.feature import Absent, Answer, feature
 from cryoverdict.features.view import View
 
-_NO_COUNTS = "the grey values are those of a picture and do not count electrons"
+NO_COUNTS = "the grey values are those of a picture, or normalised, and do not count electrons"
 
 
 def _scaled(view: View) -> NDArray[np.float32]:
@@ -46,7 +46,7 @@ def _power_between(view: View, low: float, high: float) -> float:
 def _mean_count(view: View) -> float | Absent:
     """Return the mean grey value, of negative counts turned positive, where it means something."""
     if not view.grey.has_counts:
-        return Absent(_NO_COUNTS)
+        return Absent(NO_COUNTS)
     if abs(view.grey.mean) < 0.05 * view.grey.deviation:
         return Absent("the grey values have been centred, so their mean says nothing")
     return abs(view.grey.mean)

@@ -27,11 +27,13 @@ class Flavour(Enum):
 class ListedMicrograph:
     """One line of a list: the file's name as it stands there and what the list knows of it.
 
-    ``place`` says in words where its optics stand, for messages; ``group`` is its optics group,
-    ``power_spectrum`` the name of a stored power spectrum, ``uid`` cryoSPARC's number for it.
+    ``path`` is where the file lies, in lists that say it (``name`` then stays as the first list
+    had it). ``place`` says in words where its optics stand, for messages; ``group`` is its optics
+    group, ``power_spectrum`` the name of a stored power spectrum, ``uid`` cryoSPARC's number.
     """
 
     name: str
+    path: str | None = None
     place: str = ""
     optics: Optics = field(default_factory=Optics)
     given_ctf: GivenCtf | None = None

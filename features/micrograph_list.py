@@ -16,7 +16,7 @@ from cryoverdict.features.list_source import Flavour, ListedMicrograph, ListSour
 from cryoverdict.features.micrograph import Micrograph
 from cryoverdict.features.optics import Optics
 from cryoverdict.features.read_image import image_suffix
-from cryoverdict.features.relion_list import read_relion_list
+from cryoverdict.features.relion_list import GROUP, PIXEL_SIZES, read_relion_list
 
 # An option may repeat what the list says; beyond this relative difference it contradicts it.
 OPTION_TOLERANCE = 0.01
@@ -61,9 +61,9 @@ def read_micrograph_list(inputs: Sequence[str | Path], optics: Optics) -> Microg
 
     ``optics`` are the options of the call: they complete what a list lacks. A file name in a list
     counts from the current folder, else from the list's folder or the nearest one above it where
-    it exists. Names that lead nowhere end in ``unreadable``. Raises `InputError` for an input that
-    matches nothing, a list that cannot be understood, and an option that contradicts a list by
-    more than 1 %.
+    it exists; a list with cryoverdictMicrographPath says itself where its files lie. Names that
+    lead nowhere end in ``unreadable``. Raises `InputError` for an input that matches nothing, a
+    list that cannot be understood, and an option that contradicts a list by more than 1 %.
     """
     notes: list[str] = []
     sources = _sources(inputs, notes)
@@ -82,12 +82,30 @@ def read_micrograph_list(inputs: Sequence[str | Path], optics: Optics) -> Microg
             f"the same name stands for different files, told apart by their paths: "
             f"{_few(gathered.renamed)}"
         )
+    if optics.pixel_size_a is None:
+        notes += [note for source in sources if (note := _pixel_size_left_open(source))]
     return MicrographList(
         micrographs=tuple(gathered.micrographs),
         unreadable=gathered.unreadable,
         notes=tuple(notes),
         sources=tuple(sources),
         origin=gathered.origin,
+    )
+
+
+def _pixel_size_left_open(source: ListSource) -> str:
+    """Return the note that optics groups of a list give their pixel size as nan, if they do."""
+    label = PIXEL_SIZES[0]
+    if source.optics is None or label not in source.optics.columns:
+        return ""
+    sizes = source.optics.column(label) or ()
+    groups = source.optics.column(GROUP) or ()
+    unknown = [group for group, size in zip(groups, sizes, strict=True) if size.lower() == "nan"]
+    if not unknown:
+        return ""
+    return (
+        f"{source.path}: {label} is nan in optics group {', '.join(unknown)}, so unknown; "
+        "correct the list or give --pixel-size-a, if you know it"
     )
 
 
@@ -235,7 +253,7 @@ class _Gathered:
     def take(self, number: int, source: ListSource, row: int) -> None:
         """Take one line of a list: as a micrograph, as unreadable, or as one that was there."""
         listed = source.entries[row]
-        found = find_file(listed.name, source.path)
+        found = find_file(listed.path or listed.name, source.path)
         subject = printable(listed.name)
         if isinstance(found, str):
             if subject in self.unreadable:

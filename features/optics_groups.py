@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from cryoverdict.features.list_source import ListSource
 from cryoverdict.features.micrograph_list import MicrographList
 from cryoverdict.features.optics import Optics
-from cryoverdict.features.relion_list import GROUP
+from cryoverdict.features.relion_list import GROUP, PATH
 from cryoverdict.features.star import UNKNOWN, StarTable, parse_number, table_of
 
 GROUP_NAME = "rlnOpticsGroupName"
@@ -40,14 +41,18 @@ def group_optics(
 
     First stand the groups of the input's tables with all their columns, completed by what was
     ``found`` when the images were read; a group whose micrographs turned out to differ is split,
-    and micrographs without a table are grouped by their optics. The numbers of a single table
-    stay. ``chosen`` are subjects that need a group even if they could not be read.
+    and micrographs without a table are grouped by their optics. The batches of one list share its
+    groups. The numbers of a single table stay. ``chosen`` are subjects that need a group even if
+    they could not be read.
     """
     rows: list[dict[str, str]] = []
     places: dict[tuple[int | None, str | None, Optics | None], int] = {}
+    owner = _owners(micrographs.sources)
     for number, source in enumerate(micrographs.sources):
-        for row in source.optics.rows if source.optics is not None else ():
-            cells = dict(zip(source.optics.columns, row, strict=True))  # type: ignore[union-attr]
+        if source.optics is None or owner[number] != number:
+            continue
+        for row in source.optics.rows:
+            cells = dict(zip(source.optics.columns, row, strict=True))
             places[number, cells[GROUP], None] = len(rows)
             rows.append(cells)
     optics = {m.subject: found.get(m.subject, m.optics) for m in micrographs.micrographs}
@@ -55,7 +60,7 @@ def group_optics(
         optics.setdefault(subject, found.get(subject, micrographs.entry(subject).optics))
     member: dict[str, int] = {}
     for subject, setting in optics.items():
-        number, _ = micrographs.origin[subject]
+        number = owner[micrographs.origin[subject][0]]
         group = micrographs.entry(subject).group
         key = (number, group, setting) if group is not None else (None, None, setting)
         if key not in places:
@@ -69,13 +74,29 @@ def group_optics(
             places[key] = unset
         member[subject] = places[key]
     rows = [_completed(row, Optics()) for row in rows or [{}]]
-    tables = [s.optics for s in micrographs.sources if s.optics is not None]
+    own = [micrographs.sources[number].optics for number in sorted(set(owner))]
+    tables = [table for table in own if table is not None]
     _number(rows, keep=len(tables) == 1)
     order = [label for table in tables for label in table.columns]
     return OpticsGroups(
         table=table_of(rows, [*order, GROUP_NAME, GROUP, *REQUIRED]),
         number={subject: rows[place][GROUP] for subject, place in member.items()},
     )
+
+
+def _owners(sources: Sequence[ListSource]) -> list[int]:
+    """Return for each list the number of the list whose optics groups it has: itself, mostly.
+
+    Batches of one list say where their files lie and have the same groups. Other lists with equal
+    groups may come from two sessions, and stay apart.
+    """
+    batches: dict[StarTable, int] = {}
+    owners = []
+    for number, source in enumerate(sources):
+        batch = source.table is not None and PATH in source.table.columns
+        shared = source.optics if batch else None
+        owners.append(number if shared is None else batches.setdefault(shared, number))
+    return owners
 
 
 def _completed(row: Mapping[str, str], optics: Optics) -> dict[str, str]:

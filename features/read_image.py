@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,8 @@ def read_image(path: Path) -> Image:
     The pixels are ``(y, x)`` float32, finite and not all the same. Raises `InputError`, the file
     first and then the reason, for a file that is missing, no regular file, empty, truncated,
     damaged or of another format, that holds anything but one two-dimensional image of at least 64
-    pixels a side, and for pixels that are NaN, infinite or constant.
+    pixels a side, and for pixels that are NaN, infinite or constant. Real numbers that all lie
+    between 0 and 1 were normalised by some program and do not count as counts.
     """
     reader = READERS.get(image_suffix(path.name))
     if reader is None:
@@ -72,7 +74,11 @@ def read_image(path: Path) -> Image:
     except MemoryError as error:
         msg = f"{path}: too large for the memory of this machine"
         raise InputError(msg) from error
-    _refuse_useless(image.pixels, path)
+    low, high = _refuse_useless(image.pixels, path)
+    normalised = image.saturation_level is None and low >= 0.0 and high <= 1.0
+    # Zeros and ones alone are a sparse exposure whose electrons were counted.
+    if normalised and ((image.pixels > 0.0) & (image.pixels < 1.0)).any():
+        return replace(image, has_counts=False)
     return image
 
 
@@ -82,8 +88,8 @@ def image_suffix(name: str) -> str:
     return max((s for s in READERS if lowered.endswith(s)), key=len, default="")
 
 
-def _refuse_useless(pixels: NDArray[np.float32], path: Path) -> None:
-    """Raise `InputError` for pixels from which nothing can be measured.
+def _refuse_useless(pixels: NDArray[np.float32], path: Path) -> tuple[float, float]:
+    """Return the range of the pixels; `InputError` where nothing can be measured from them.
 
     The lowest and the highest value are two fast passes and show NaN (both are NaN then), infinity
     and a constant image at once.
@@ -100,6 +106,7 @@ def _refuse_useless(pixels: NDArray[np.float32], path: Path) -> None:
     if low == high:
         msg = f"{path}: every pixel is {low:g}; a constant image holds no micrograph"
         raise InputError(msg)
+    return float(low), float(high)
 
 
 def _read_tiff(path: Path) -> Image:
@@ -136,7 +143,7 @@ def _read_tiff(path: Path) -> Image:
         # libtiff for them.
         if "imagecodecs" in str(error):
             return _read_picture(path, counts=True)
-        msg = f"{path}: damaged or truncated TIFF ({error})"
+        msg = f"{path}: damaged or truncated TIFF ({_fault(error)})"
         raise InputError(msg) from error
     if stored.dtype.kind not in "iuf":
         msg = f"{path}: holds {stored.dtype} values; accepted are integers and real numbers"
@@ -168,9 +175,16 @@ def _read_picture(path: Path, *, counts: bool = False) -> Image:
             msg = f"{path}: too large a picture ({error})"
             raise InputError(msg) from error
         except DAMAGE as error:
-            msg = f"{path}: damaged or truncated image ({error})"
+            msg = f"{path}: damaged or truncated image ({_fault(error)})"
             raise InputError(msg) from error
     return _image(stored, counts=counts and stored.dtype.itemsize > 1)
+
+
+def _fault(error: Exception) -> str:
+    """Return what a decoder says of a damaged file; its slips on the way are no news to a user."""
+    if isinstance(error, LookupError | TypeError | ArithmeticError | struct.error):
+        return "its structure does not hold together"
+    return str(error).partition(": header=")[0]
 
 
 def _grey_values(picture: PillowImage) -> NDArray[Any]:

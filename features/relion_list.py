@@ -13,6 +13,8 @@ from cryoverdict.features.star import StarTable, parse_number, read_star
 
 NAME = "rlnMicrographName"
 GROUP = "rlnOpticsGroup"
+# Where the file lies on the disk, in lists that travel between machines or into a job's folder.
+PATH = "cryoverdictMicrographPath"
 # The first of these that a list has is the pixel size of its micrographs.
 PIXEL_SIZES = ("rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
 NOT_MICROGRAPHS = {
@@ -131,6 +133,7 @@ def _entry(
     spectrum = cells.get("rlnCtfPowerSpectrum", "")
     return ListedMicrograph(
         name=cells[NAME],
+        path=cells.get(PATH),
         place=place,
         optics=optics,
         given_ctf=_given_ctf(number),
@@ -143,10 +146,11 @@ def _entry(
 def _optics(cells: Mapping[str, str], place: str) -> Optics:
     """Return the optics that a group or a row says; `InputError` names the place."""
     try:
-        sizes = [_number(cells, label) for label in PIXEL_SIZES]
-        magnification = _number(cells, "rlnMagnification")
-        detector_um = _number(cells, "rlnDetectorPixelSize")
-        size = next((s for s in sizes if s is not None), None)
+        # An unknown size is not that of the movies, which may have been binned since.
+        stated = next((label for label in PIXEL_SIZES if label in cells), PIXEL_SIZES[0])
+        magnification = _setting(cells, "rlnMagnification")
+        detector_um = _setting(cells, "rlnDetectorPixelSize")
+        size = _setting(cells, stated)
         if size is None and magnification is not None and detector_um is not None:
             if magnification <= 0:
                 msg = f"rlnMagnification is {magnification:g}; accepted is a number above 0"
@@ -154,9 +158,9 @@ def _optics(cells: Mapping[str, str], place: str) -> Optics:
             size = 1e4 * detector_um / magnification
         return Optics(
             pixel_size_a=size,
-            voltage_kv=_number(cells, "rlnVoltage"),
-            cs_mm=_number(cells, "rlnSphericalAberration"),
-            amplitude_contrast=_number(cells, "rlnAmplitudeContrast"),
+            voltage_kv=_setting(cells, "rlnVoltage"),
+            cs_mm=_setting(cells, "rlnSphericalAberration"),
+            amplitude_contrast=_setting(cells, "rlnAmplitudeContrast"),
         )
     except InputError as error:
         msg = f"{place}: {error}" if place.startswith("optics group") else str(error)
@@ -195,6 +199,15 @@ def _given_motion(number: Number) -> GivenMotion | None:
     if total is None and early is None and late is None:
         return None
     return GivenMotion(total_a=total, early_a=early, late_a=late)
+
+
+def _setting(cells: Mapping[str, str], label: str) -> float | None:
+    """Return a number of the optics: nan is how an unknown one is written, infinity is a fault."""
+    value = _number(cells, label)
+    if value is None and cells.get(label, "").lower().lstrip("+-")[:1] in tuple("i0123456789"):
+        msg = f"{label} is {cells[label]}; accepted is a finite number, or nan where it is unknown"
+        raise InputError(msg)
+    return value
 
 
 def _number(cells: Mapping[str, str], label: str) -> float | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from cryoverdict.features.input_error import InputError
 SUBJECT = "subject"
 ABSENT = "absent"
 GIVEN = "given"
+# A column that begins so holds embeddings: lists of float32, null where there is none.
+EMBEDDING = "embedding:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class FeatureTable:
 
     ``values`` is ``(subjects, features)`` float64, NaN where a cell is absent; ``absent`` gives
     the reason of each such cell under ``(subject, feature)``; ``units`` the unit of each feature;
-    ``given`` the cells that came with the list and were not measured.
+    ``given`` the cells that came with the list and were not measured. ``embeddings`` gives for
+    each network by name ``(subjects, d)`` float32, a row of NaN where a subject has none.
     """
 
     subjects: tuple[str, ...]
@@ -34,9 +38,15 @@ class FeatureTable:
     values: NDArray[np.float64]
     absent: Mapping[tuple[str, str], str]
     given: frozenset[tuple[str, str]] = frozenset()
+    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Hold the promise that every absent cell has its reason, and no other cell has one."""
+        for name, rows in self.embeddings.items():
+            if rows.ndim != 2 or len(rows) != len(self.subjects):
+                shape = f"{len(self.subjects)} rows"
+                msg = f"feature table: embeddings {name} are {rows.shape}; accepted are {shape}"
+                raise InputError(msg)
         if self.values.shape != (len(self.subjects), len(self.features)):
             shape = f"{len(self.subjects)} subjects by {len(self.features)} features"
             msg = f"feature table: values are {self.values.shape}; accepted is {shape}"
@@ -54,9 +64,15 @@ class FeatureTable:
 
     @classmethod
     def of(
-        cls, rows: Mapping[str, Mapping[str, Answer]], features: Sequence[Feature]
+        cls,
+        rows: Mapping[str, Mapping[str, Answer]],
+        features: Sequence[Feature],
+        embeddings: Mapping[str, Mapping[str, NDArray[np.float32]]] | None = None,
     ) -> FeatureTable:
-        """Build a table from ``{subject: {feature name: answer}}`` in the order given."""
+        """Build a table from ``{subject: {feature name: answer}}`` in the order given.
+
+        ``embeddings`` gives ``{network: {subject: vector}}``, of as many subjects as have one.
+        """
         names = tuple(f.name for f in features)
         values = np.full((len(rows), len(names)), np.nan)
         absent: dict[tuple[str, str], str] = {}
@@ -78,6 +94,11 @@ class FeatureTable:
             values=values,
             absent=absent,
             given=frozenset(given),
+            embeddings={
+                name: _stacked(tuple(rows), vectors)
+                for name, vectors in sorted((embeddings or {}).items())
+                if vectors
+            },
         )
 
     def row(self, subject: str) -> dict[str, float]:
@@ -97,23 +118,46 @@ class FeatureTable:
         wanted = tuple(subjects)
         index = {s: i for i, s in enumerate(self.subjects)}
         chosen = set(wanted)
+        at = [index[s] for s in wanted]
         return FeatureTable(
             subjects=wanted,
             features=self.features,
             units=self.units,
-            values=self.values[[index[s] for s in wanted]],
+            values=self.values[at],
             absent={cell: why for cell, why in self.absent.items() if cell[0] in chosen},
             given=frozenset(cell for cell in self.given if cell[0] in chosen),
+            embeddings={name: rows[at] for name, rows in self.embeddings.items()},
+        )
+
+    def varied(self, subject: str, values: NDArray[np.float64]) -> FeatureTable:
+        """Return a table of variations of one subject: other ``values``, the same embeddings."""
+        names = tuple(str(i) for i in range(len(values)))
+        row = self.subjects.index(subject)
+        return FeatureTable(
+            subjects=names,
+            features=self.features,
+            units=self.units,
+            values=values,
+            absent={
+                (names[i], self.features[j]): "absent" for i, j in np.argwhere(np.isnan(values))
+            },
+            embeddings={
+                name: np.repeat(rows[row : row + 1], len(values), axis=0)
+                for name, rows in self.embeddings.items()
+            },
         )
 
     @property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of subjects, features, units, values, reasons and givens."""
+        """Hexadecimal SHA-256 of subjects, features, units, values, reasons, givens, embeddings."""
         sha = hashlib.sha256()
         head = [self.subjects, self.features, dict(self.units)]
         sha.update(json.dumps(head, sort_keys=True).encode())
         sha.update(np.nan_to_num(self.values, nan=np.inf).astype("<f8").tobytes())
         sha.update(json.dumps([sorted(self.absent.items()), sorted(self.given)]).encode())
+        for name in sorted(self.embeddings):
+            sha.update(name.encode())
+            sha.update(np.nan_to_num(self.embeddings[name], nan=np.inf).astype("<f4").tobytes())
         return sha.hexdigest()
 
     def write(self, path: Path) -> None:
@@ -137,8 +181,12 @@ class FeatureTable:
         for name, cells in ((ABSENT, reasons), (GIVEN, givens)):
             columns.append(pa.array([json.dumps(c, sort_keys=True) for c in cells], pa.string()))
             fields.append(pa.field(name, pa.string()))
+        for name in sorted(self.embeddings):
+            columns.append(_arrow_rows(self.embeddings[name]))
+            fields.append(pa.field(EMBEDDING + name, columns[-1].type))
         temporary = path.with_name(path.name + ".part")
-        pq.write_table(pa.Table.from_arrays(columns, schema=pa.schema(fields)), temporary)
+        table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        pq.write_table(table, temporary, compression="zstd")
         temporary.replace(path)
 
     @classmethod
@@ -152,7 +200,9 @@ class FeatureTable:
         except (OSError, pa.ArrowInvalid) as error:
             msg = f"{path}: not a feature table ({error}); accepted is a features.parquet"
             raise InputError(msg) from error
-        names = [f.name for f in table.schema if f.name not in (SUBJECT, ABSENT, GIVEN)]
+        seen = [n for n in table.column_names if n.startswith(EMBEDDING)]
+        others = (SUBJECT, ABSENT, GIVEN, *seen)
+        names = [f.name for f in table.schema if f.name not in others]
         lacking = {SUBJECT, ABSENT, GIVEN} - set(table.column_names)
         if lacking:
             msg = f"{path}: lacks the columns {sorted(lacking)}; accepted is a features.parquet"
@@ -181,4 +231,71 @@ class FeatureTable:
             values=values,
             absent=absent,
             given=given,
+            embeddings={n.removeprefix(EMBEDDING): _read_rows(table[n], path) for n in seen},
         )
+
+
+def joined(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Return the rows of several tables of the same features, one below the other.
+
+    Raises `InputError` for tables of other features, or with a subject in common.
+    """
+    first = tables[0]
+    for table in tables[1:]:
+        if table.features != first.features or dict(table.units) != dict(first.units):
+            odd = sorted(set(table.features) ^ set(first.features)) or ["the order"]
+            msg = (
+                f"feature tables: {odd[0]} differs; only tables of the same features can be joined"
+            )
+            raise InputError(msg)
+    widths = {name: rows.shape[1] for t in tables for name, rows in t.embeddings.items()}
+    return FeatureTable(
+        subjects=tuple(s for t in tables for s in t.subjects),
+        features=first.features,
+        units=first.units,
+        values=np.vstack([t.values for t in tables]),
+        absent={cell: why for t in tables for cell, why in t.absent.items()},
+        given=frozenset().union(*(t.given for t in tables)),
+        embeddings={
+            name: np.vstack(
+                [
+                    t.embeddings.get(name, np.full((len(t.subjects), width), np.nan, np.float32))
+                    for t in tables
+                ]
+            )
+            for name, width in sorted(widths.items())
+        },
+    )
+
+
+def _stacked(
+    subjects: Sequence[str], vectors: Mapping[str, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return one row a subject, NaN where it has no vector."""
+    width = len(next(iter(vectors.values())))
+    nothing = np.full(width, np.nan, np.float32)
+    return np.stack([np.asarray(vectors.get(s, nothing), np.float32) for s in subjects])
+
+
+def _arrow_rows(rows: NDArray[np.float32]) -> Any:
+    """Return ``(n, d)`` as an Arrow column of lists, null where a row is NaN."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(rows, np.float32).ravel(), pa.float32())
+    gone = pa.array(np.isnan(rows).any(axis=1))
+    return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1], mask=gone)
+
+
+def _read_rows(column: Any, path: Path) -> NDArray[np.float32]:
+    """Return what `_arrow_rows` made, read back; raises `InputError` for another type."""
+    import pyarrow as pa
+
+    if not pa.types.is_fixed_size_list(column.type):
+        msg = f"{path}: embeddings of type {column.type}; accepted are lists of fixed size"
+        raise InputError(msg)
+    rows = np.full((len(column), column.type.list_size), np.nan, np.float32)
+    present = ~np.asarray(column.is_null())
+    if present.any():
+        flat = column.drop_null().combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        rows[present] = flat.reshape(-1, column.type.list_size)
+    return rows

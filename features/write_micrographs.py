@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -28,6 +28,8 @@ def write_micrograph_star(
     subjects: Iterable[str],
     verdict: Verdict,
     optics: Mapping[str, Optics] | None = None,
+    *,
+    stale: Collection[str] = (),
 ) -> None:
     """Write some micrographs as a STAR file with optics groups, readable by RELION 3.1 and later.
 
@@ -37,6 +39,7 @@ def write_micrograph_star(
     ``optics`` are what was found when the images were read (a pixel size from the header), where
     that is more than the list knows. The optics groups are those of the whole list, so that they
     have the same numbers in each file written from it. RELION 3.1 keeps columns it does not know.
+    ``stale`` are input columns that no longer hold, such as those of a CTF fit that was replaced.
     Raises `InputError` for a subject that is not in the list.
     """
     chosen = _chosen(micrographs, subjects)
@@ -45,12 +48,13 @@ def write_micrograph_star(
     numeric = {c for c in columns if any(_is_number(v.get(c)) for v in verdict.values())}
     rows: list[dict[str, str]] = []
     for subject in chosen:
-        row = _row(micrographs, subject)
+        row = {c: v for c, v in _row(micrographs, subject).items() if c not in stale}
         row[GROUP] = groups.number[subject]
         values = verdict.get(subject, {})
         row |= {c: _text(values.get(c), UNKNOWN if c in numeric else NONE) for c in columns}
         rows.append(row)
-    given = [label for s in micrographs.sources if s.table for label in s.table.columns]
+    tables = [s.table for s in micrographs.sources if s.table]
+    given = [label for table in tables for label in table.columns if label not in stale]
     table = table_of(rows, [*given, NAME, GROUP, *([] if rows else columns)])
     write_star(path, {"optics": groups.table, "micrographs": table})
 

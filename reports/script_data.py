@@ -42,16 +42,6 @@ def write_script(folder: Path, name: str, value: Any) -> Path:
     return path
 
 
-def read_script(path: Path) -> Any:
-    """Return the value that a data file registers; raises `ReportError` for any other file."""
-    text = path.read_text(encoding="ascii")
-    if not (text.startswith(HEAD) and text.endswith(TAIL)):
-        msg = f"{path}: not a data file of a report; accepted is what `write_script` wrote"
-        raise ReportError(msg)
-    name_and_value = json.loads(f"[{text[len(HEAD) : -len(TAIL)]}]")
-    return name_and_value[1]
-
-
 def finite(values: Iterable[float], digits: int | None = None) -> list[float | None]:
     """Return numbers for a script: what is not finite is null; ``digits`` significant digits."""
     numbers = (float(v) for v in values)

@@ -25,9 +25,11 @@ or bound of a parameter::
 Conditions are comparisons (``< <= > >= ==``, also ``low < x < high``) joined by ``and``, ``or``,
 ``not``; numbers are names, ``+ - * /``, ``abs``, ``min``, ``max``, and of the data set
 ``robust_z(x)``, ``median(x)``, ``mad(x)``, ``quantile(x, fraction)``, ``count(x)`` (subjects that
-have x) and ``count()`` (all). Bare numbers are 0, 1 and 2; every other one is a threshold. There is
-no question whether a value is absent: a missing value makes a rule say «could not say» exactly
-where it could change the answer, and is never a pass.
+have x) and ``count()`` (all). Where a list mixes kinds of images (counts and pictures, pixel
+sizes), the data set of a subject is those of its own kind. A robust z takes no spread for smaller
+than the noise of the measurement (half a per cent of the median). Bare numbers are 0, 1 and 2;
+every other one is a threshold. There is no question whether a value is absent: a missing value
+makes a rule say «could not say» exactly where it could change the answer, and is never a pass.
 
 A site changes a rule in a file of its own, in a folder given with ``--rules DIR``::
 

@@ -28,6 +28,7 @@ from cryoverdict.rules.expression_parser import parse_expression
 from cryoverdict.rules.finding import Comparison, Finding
 from cryoverdict.rules.rule import Rule
 from cryoverdict.rules.rule_error import Fault, RuleError
+from cryoverdict.rules.sentence import DEVIATIONS
 from cryoverdict.rules.unit_check import unit_of
 
 NO_STATISTIC = "too few values in the data set, or no variation among them"
@@ -35,11 +36,15 @@ NO_STATISTIC = "too few values in the data set, or no variation among them"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """One rule with the numbers of one table and of the data set it is judged in."""
+    """One rule with the numbers of one table and of the data set it is judged in.
+
+    ``among`` says which micrographs are that data set, where they are not all that were given.
+    """
 
     rule: Rule
     table: FeatureTable
     evaluation: Evaluation
+    among: str = ""
 
     @classmethod
     def of(cls, rule: Rule, table: FeatureTable, statistics: DataSetStatistics) -> Judgement:
@@ -70,7 +75,7 @@ class Judgement:
             return np.where(span.exact, span.low, nan)
 
         evaluation = Evaluation(size=size, thresholds=numbers, column=column, statistic=statistic)
-        return cls(rule=rule, table=table, evaluation=evaluation)
+        return cls(rule=rule, table=table, evaluation=evaluation, among=statistics.among)
 
     def truth(self) -> Truth:
         """Return 1, 0 or -1 for each subject; a parameter rule needs its value to say yes."""
@@ -172,15 +177,18 @@ class Judgement:
         """Return what a report prints: why where it fired, what is missing where it cannot say."""
         rule = self.rule
         sentences = [f"No: {rule.title}"] * self.evaluation.size
+        compared = f" Compared with {self.among}." if self.among and rule.statistics else ""
         places: dict[str, tuple[Numbers, str]] = {}
         for place in rule.because.places:
             node = parse_expression(place.expression)
             span = self.evaluation.span(node)
             values = np.where(span.exact, span.low, nan)
-            places[place.expression] = (values, self._unit(node) or "1")
+            deviations = isinstance(node, Statistic) and node.function == "robust_z"
+            unit = DEVIATIONS if deviations else self._unit(node) or "1"
+            places[place.expression] = (values, unit)
         for row in np.flatnonzero(truth == YES).tolist():
             shown = {name: (float(values[row]), unit) for name, (values, unit) in places.items()}
-            sentences[row] = rule.because.filled(shown.__getitem__)
+            sentences[row] = rule.because.filled(shown.__getitem__) + compared
         for row, lacking in missing.items():
             sentences[row] = f"Could not say: {self._reasons(row, lacking)}"
         return sentences
@@ -197,4 +205,6 @@ class Judgement:
         """Return why a name that the table does not speak of is missing."""
         if name in self.rule.units:
             return "not measured"
-        return NO_STATISTIC if "(" in name else "no finite number"
+        if "(" not in name:
+            return "no finite number"
+        return f"{NO_STATISTIC}: {self.among}" if self.among else NO_STATISTIC

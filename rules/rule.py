@@ -13,7 +13,12 @@ from cryoverdict.rules.sentence import Sentence
 
 Status = Literal["experimental", "stable", "deprecated"]
 DecisionKind = Literal[
-    "reject-micrographs", "picking", "classification", "select-classes", "keep-particles"
+    "reject-micrographs",
+    "micrograph-yield",
+    "picking",
+    "classification",
+    "select-classes",
+    "keep-particles",
 ]
 DECISION_KINDS: tuple[DecisionKind, ...] = get_args(DecisionKind)
 
@@ -32,6 +37,7 @@ DEFECTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "broken_exposure",
             "low_dose",
         ),
+        "micrograph-yield": ("empty", "aggregate"),
         "select-classes": (
             "empty",
             "noise",
@@ -43,6 +49,7 @@ DEFECTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "overfit",
             "ice",
             "contamination",
+            "duplicate_view",
         ),
     }
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryoverdict.rules.effect import LogOdds
 from cryoverdict.rules.expression import Name
 from cryoverdict.rules.nearest import suggestion
+from cryoverdict.rules.physical_sense import fraction_fault, override_fault
 from cryoverdict.rules.rule import DECISION_KINDS, DecisionKind, Rule
 from cryoverdict.rules.rule_checker import compile_rule
 from cryoverdict.rules.rule_error import Fault, RuleError
@@ -137,6 +138,10 @@ class _Shelf:
         if entry.decision == self.decision:
             rule = compile_rule(entry, document, self.features, self.faults)
             if rule is not None:
+                for name, number in rule.numbers.items():
+                    if fault := fraction_fault(rule, name, number):
+                        path = ("thresholds", name, "value")
+                        self.faults.append(document.fault(path, fault))
                 self.rules[rule.id] = _Shelved(rule=rule)
 
     def override(self, entry: OverrideEntry, document: YamlDocument) -> None:
@@ -166,9 +171,11 @@ class _Shelf:
                 msg = f"{rule.id} has no threshold {name}{hint}"
                 self.faults.append(document.key_fault(("thresholds", name), msg))
                 continue
+            fault = override_fault(rule, name, value)
             if not 0 <= value <= 1 and name in _fractions(rule):
-                msg = f"the fraction {name} is {value:g}; accepted is 0 to 1"
-                self.faults.append(document.fault(("thresholds", name), msg))
+                fault = f"the fraction {name} is {value:g}; accepted is 0 to 1"
+            if fault:
+                self.faults.append(document.fault(("thresholds", name), fault))
             changes.append(f"{name} is {value:g} instead of {thresholds[name].value:g}{why}")
             thresholds[name] = replace(thresholds[name], value=float(value))
         if entry.log_odds == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,9 @@ from cryoverdict.rules.finding import Finding
 from cryoverdict.rules.judgement import Judgement
 from cryoverdict.rules.rule import DecisionKind, Rule
 from cryoverdict.rules.rule_error import Fault, RuleError
+
+# Of each subject what kind of thing it is; only subjects of one kind can be compared.
+Kinds = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,11 @@ class RuleSet:
         msg = f"there is no such rule for {self.decision}{suggestion(rule_id, known)}"
         raise RuleError([Fault(file=rule_id, message=msg)])
 
-    def statistics(self, table: FeatureTable) -> DataSetStatistics:
-        """Return the data-set statistics that the rules ask for, taken over one table."""
+    def statistics(self, table: FeatureTable, *, among: str = "") -> DataSetStatistics:
+        """Return the data-set statistics that the rules ask for, taken over one table.
+
+        ``among`` says in words what the table holds, where it is a part of what was given.
+        """
 
         def column(name: str) -> Numbers:
             """Return a feature, unknown everywhere where the table lacks it."""
@@ -67,7 +73,17 @@ class RuleSet:
             for rule in self.rules
             for node in rule.statistics
         ]
-        return measure_statistics(nodes, column, len(table.subjects))
+        return measure_statistics(nodes, column, len(table.subjects), among)
+
+    def statistics_by_kind(
+        self, table: FeatureTable, kinds: Kinds | None = None
+    ) -> dict[str, DataSetStatistics]:
+        """Return the statistics of each kind of subject, which are never taken across kinds."""
+        parts = parts_by_kind(table, kinds)
+        return {
+            kind: self.statistics(part, among=_among(part, kind) if len(parts) > 1 else "")
+            for kind, part in parts.items()
+        }
 
     def answers(
         self, table: FeatureTable, *, statistics: DataSetStatistics | None = None
@@ -94,6 +110,34 @@ class RuleSet:
         if not columns:
             return dict.fromkeys(table.subjects, ())
         return dict(zip(table.subjects, zip(*columns, strict=True), strict=True))
+
+    def findings_by_kind(
+        self, table: FeatureTable, kinds: Kinds | None = None
+    ) -> dict[str, tuple[Finding, ...]]:
+        """Return `findings`, each subject compared with those of its own kind alone."""
+        statistics = self.statistics_by_kind(table, kinds)
+        found: dict[str, tuple[Finding, ...]] = {}
+        for kind, part in parts_by_kind(table, kinds).items():
+            found |= self.findings(part, statistics=statistics[kind])
+        return {subject: found[subject] for subject in table.subjects}
+
+
+def parts_by_kind(table: FeatureTable, kinds: Kinds | None) -> dict[str, FeatureTable]:
+    """Return the rows of each kind, in the order of the table; without kinds there is one."""
+    if not kinds:
+        return {"": table}
+    members: dict[str, list[str]] = {}
+    for subject in table.subjects:
+        members.setdefault(kinds[subject], []).append(subject)
+    if len(members) == 1:
+        return dict.fromkeys(members, table)
+    return {kind: table.select(subjects) for kind, subjects in members.items()}
+
+
+def _among(part: FeatureTable, kind: str) -> str:
+    """Return in words which subjects a part of a list holds."""
+    size = len(part.subjects)
+    return f"{size} micrograph{'s' * (size != 1)} of the same kind ({kind})"
 
 
 @contextmanager

@@ -11,6 +11,9 @@ from cryoverdict.rules.dimension import quantity
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 PERCENT = ":%"
+# The unit of a robust z in a sentence; beyond so many the number itself tells a reader nothing.
+DEVIATIONS = "robust deviations"
+MOST_DEVIATIONS = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,19 @@ class Sentence:
                 return "an unknown value"
             if place.percent:
                 return f"{100 * number:.3g} %"
+            if unit == DEVIATIONS:
+                return told_deviations(number)
             return quantity(number, unit)
 
         return _PLACE.sub(fill, self.template)
+
+
+def told_deviations(count: float, form: str = ".3g") -> str:
+    """Return a number of robust deviations in words, clipped where it says no more.
+
+    >>> told_deviations(4.049), told_deviations(21600.0), told_deviations(-80.0)
+    ('4.05', 'more than 50', 'less than -50')
+    """
+    if abs(count) > MOST_DEVIATIONS:
+        return f"more than {MOST_DEVIATIONS:g}" if count > 0 else f"less than {-MOST_DEVIATIONS:g}"
+    return format(count, form)

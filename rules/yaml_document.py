@@ -151,23 +151,26 @@ def _refused_tag(tag: str) -> str:
     return f"the tag {tag}; accepted are text, numbers, true and false, lists and mappings"
 
 
-def read_yaml(path: Path, faults: list[Fault]) -> YamlDocument | None:
+def read_yaml(path: Path, faults: list[Fault], *, settings: bool = False) -> YamlDocument | None:
     """Return the data of a file that holds one mapping; else note why not and return ``None``.
 
-    Nothing is constructed but text, numbers, booleans, lists and mappings. Numbers are decimal:
-    the octal and base-60 numbers of YAML 1.1 are refused instead of silently read.
+    ``settings`` says that the file holds settings, not a rule: it may be empty. Nothing is
+    constructed but text, numbers, booleans, lists and mappings. Numbers are decimal: the octal
+    and base-60 numbers of YAML 1.1 are refused instead of silently read.
     """
     file = str(path)
     try:
         source = path.read_text(encoding="utf-8")
         if len(source) > LARGEST:
-            msg = f"{len(source)} characters; accepted is a rule file of at most {LARGEST}"
+            msg = f"{len(source)} characters; accepted is a file of at most {LARGEST}"
             faults.append(Fault(file=file, message=msg))
             return None
         if deep := _too_deep(file, source):
             faults.append(deep)
             return None
         root = yaml.compose(source, Loader=_LOADER)
+        if root is None and settings:
+            root = yaml.compose("{}", Loader=_LOADER)
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         msg = f"cannot be read ({error}); accepted is YAML in UTF-8"
         faults.append(Fault(file=file, message=" ".join(msg.split())))
@@ -177,6 +180,8 @@ def read_yaml(path: Path, faults: list[Fault]) -> YamlDocument | None:
         return None
     if not isinstance(root, yaml.MappingNode):
         msg = "not a rule; accepted is one mapping with the keys of a rule or an override"
+        if settings:
+            msg = "not a mapping; accepted is one mapping of settings"
         faults.append(Fault(file=file, line=1, column=1, message=msg))
         return None
     builder = _Builder(file=file, faults=faults)

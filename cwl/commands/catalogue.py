@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryoverdict.cwl import options
+from cryoverdict.cwl.commands.catalogue_simulate import simulate
 from cryoverdict.cwl.exit_code import ExitCode
 from cryoverdict.cwl.progress import ticker
 from cryoverdict.cwl.summary import say
@@ -339,3 +340,6 @@ def _counts(counts: dict[str, int]) -> str:
 def _kappa(value: float | None) -> str:
     """Return a kappa as words."""
     return "not defined" if value is None else f"{value:.3f}"
+
+
+command.add_command(simulate)

@@ -75,7 +75,7 @@ def command(
             measured = measure_list(
                 listed, output, threads=options.thread_count(threads), tracked=tracker(quiet)
             )
-        verdicts = decide_table(judge, measured.table)
+        verdicts = decide_table(judge, measured.table, measured.kinds(), measured.doubts())
         decisions = list(tracker(quiet)(verdicts, "deciding", len(measured.table.subjects)))
         ledger = write_verdicts(measured, decisions, output)
         page = report_micrographs(output, measured=measured, decisions=decisions, judge=judge)
@@ -84,7 +84,7 @@ def command(
         {
             **{str(name): n for name, n in ledger.bins.items()},
             "review": sum(d.review for d in decisions),
-            "defects": ", ".join(f"{name} {n}" for name, n in defects.most_common()) or "none",
+            "defects": dict(defects.most_common()),
             "measured_before": measured.count("stored"),
             "report": str(page),
         },

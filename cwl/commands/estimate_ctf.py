@@ -42,10 +42,11 @@ def command(
     """Estimate defocus, astigmatism and resolution from the Thon rings.
 
     A CTF that the list has already is not used, but compared: this is the own fit, and its mean
-    defocus less the list's stands beside it (cryoverdictDefocusDifference, Å).
+    defocus less the list's stands beside it (cryoverdictDefocusDifference, Å). Columns that
+    describe the list's fit alone, such as rlnCtfImage, are left out.
     Writes micrographs_ctf.star and ledger.json.
     """
-    from cryoverdict.engine.ctf_estimation import estimate_all
+    from cryoverdict.engine.ctf_estimation import estimate_all, old_fit_columns
     from cryoverdict.engine.ledger import Entry, Ledger
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.features.micrograph_list import read_micrograph_list
@@ -64,6 +65,10 @@ def command(
     star = output / "micrographs_ctf.star"
     entries = [Entry(item=s, bin="kept") for s in done]
     entries += [Entry(item=s, bin="error", reason=why) for s, why in errors.items()]
+    stale = old_fit_columns(listed, phase_plate=phase_plate)
+    told = [f"left out, as they describe the list's own fit: {', '.join(stale)}"] if stale else []
+    if "rlnPhaseShift" in stale:
+        told.append("the list has phase shifts and this fit none; give --phase-plate to fit them")
     with writing_into(output):
         write_micrograph_star(
             star,
@@ -71,11 +76,12 @@ def command(
             done,
             {s: e.columns() for s, e in done.items()},
             {s: e.optics for s, e in done.items() if e.optics is not None},
+            stale=stale,
         )
         Ledger(step="estimate-ctf", entries=tuple(entries)).write(output / "ledger.json")
     say(
         {"estimated": len(done), "unreadable": len(errors), "list": str(star)},
-        notes=(*listed.notes, *errors.values()),
+        notes=(*listed.notes, *told, *errors.values()),
         quiet=quiet,
         as_json=as_json,
     )

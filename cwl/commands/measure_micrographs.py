@@ -34,9 +34,10 @@ def command(
     """Measure micrographs: CTF, ice, film, contamination, grey values, drift, particles.
 
     MICS are image files, globs, directories, RELION STAR lists or cryoSPARC exposures (.cs).
-    Writes features.parquet.
+    Writes features.parquet and ledger.json.
     """
     from cryoverdict.engine.judging import measure_list
+    from cryoverdict.engine.ledger import Entry, Ledger
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.features.micrograph_list import read_micrograph_list
 
@@ -45,6 +46,11 @@ def command(
         measured = measure_list(
             listed, output, threads=options.thread_count(threads), tracked=tracker(quiet)
         )
+        entries = [Entry(item=s, bin="kept") for s in measured.table.subjects]
+        entries += [Entry(item=s, bin="error", reason=r) for s, r in measured.errors.items()]
+        ledger = Ledger(step="measure-micrographs", entries=tuple(entries))
+        ledger.check(listed.subjects)
+        ledger.write(output / "ledger.json")
     say(
         {
             "measured": measured.count("measured") + measured.count("changed"),

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from cryoverdict.cwl.options import json_option, rules_option
 
 if TYPE_CHECKING:
+    from cryoverdict.engine.parameter_kind import Fact, Parameter
     from cryoverdict.features.feature import Feature
     from cryoverdict.rules.rule import DecisionKind, Rule
     from cryoverdict.rules.rule_set import RuleSet
 
-# The kinds of decision that have features, and with them rules that can be checked.
-DECISIONS = ("reject-micrographs",)
+# The registered kinds of decision and evidence (engine/kinds; a test compares). Written out,
+# as importing them would make every command start slowly.
+DECISIONS = ("reject-micrographs", "picking", "classification", "micrograph-yield")
 
 decision_option = click.option(
     "--decision",
@@ -51,14 +54,20 @@ def check(folders: tuple[Path, ...], rule_layers: tuple[Path, ...], as_json: boo
         raise RuleError(Fault(file=str(folder), message=msg) for folder in absent)
     found = {kind: _load(kind, (*folders, *rule_layers)) for kind in DECISIONS}
     summary = {
-        kind: {"rules": len(rules.rules), "idle": len(rules.idle), "digest": rules.digest}
+        kind: {
+            "rules": len(rules.rules),
+            "idle": len(rules.idle),
+            "switched_off": [r.id for r in rules.idle if r.status != "deprecated"],
+            "deprecated": [r.id for r in rules.idle if r.status == "deprecated"],
+            "digest": rules.digest,
+        }
         for kind, rules in found.items()
     }
     if as_json:
         click.echo(json.dumps(summary, sort_keys=True))
         return
     for kind, rules in found.items():
-        click.echo(f"{kind}: {len(rules.rules)} rules, {len(rules.idle)} idle, no faults")
+        click.echo(f"{kind}: {_count(rules)}, no faults")
 
 
 @command.command()
@@ -66,7 +75,10 @@ def check(folders: tuple[Path, ...], rule_layers: tuple[Path, ...], as_json: boo
 @rules_option
 @json_option
 def test(decision: str, rule_layers: tuple[Path, ...], as_json: bool) -> None:
-    """Ask every rule its own examples, and whether they would notice a changed comparison."""
+    """Ask every rule its own examples, and whether they would notice a changed comparison.
+
+    Of a rule that you override it also says how many examples it answers otherwise now.
+    """
     from cryoverdict.rules.rule_error import RuleError
     from cryoverdict.rules.self_test import self_test
 
@@ -74,13 +86,24 @@ def test(decision: str, rule_layers: tuple[Path, ...], as_json: bool) -> None:
     if done.faults:
         raise RuleError(done.faults)
     if as_json:
-        summary = {"rules": done.rules, "examples": done.examples, "changes": done.changes}
-        click.echo(json.dumps(summary, sort_keys=True))
+        summary = {
+            "rules": done.rules,
+            "examples": done.examples,
+            "changes": done.changes,
+            "overrides": [asdict(override) for override in done.overrides],
+        }
+        click.echo(json.dumps(summary, sort_keys=True, ensure_ascii=False))
         return
     click.echo(
         f"{done.rules} rules answer their {done.examples} examples, which notice all of "
         f"{done.changes} changes"
     )
+    for override in done.overrides:
+        click.echo(f"{override.rule}, overridden: {'; '.join(override.changes)}")
+        click.echo(
+            f"  {override.changed} of its {override.examples} examples are answered otherwise than "
+            "with the shipped numbers"
+        )
 
 
 @command.command("list")
@@ -98,7 +121,8 @@ def list_rules(decision: str, rule_layers: tuple[Path, ...], as_json: bool) -> N
         return
     width = max((len(rule.id) for rule in _all(rules)), default=0)
     for rule in _all(rules):
-        state = "idle" if rule in rules.idle else rule.status
+        switched_off = rule in rules.idle and rule.status != "deprecated"
+        state = "switched off" if switched_off else rule.status
         changed = " (changed)" if rule.changes else ""
         click.echo(f"{rule.id:{width}}  {state:12}  {describe_effect(rule.effect)}{changed}")
         click.echo(f"{'':{width}}  {rule.title}")
@@ -171,12 +195,26 @@ def schema() -> None:
     click.echo(json.dumps(rule_schema(), indent=2, sort_keys=True, ensure_ascii=False))
 
 
-def _features(decision: str) -> Sequence[Feature]:
-    """Return the features that rules of a decision may name."""
-    from cryoverdict.features.families import micrograph_features
+def _count(rules: RuleSet) -> str:
+    """Return how many rules take part, and how many do not and why."""
+    deprecated = sum(rule.status == "deprecated" for rule in rules.idle)
+    off = len(rules.idle) - deprecated
+    words = [f"{len(rules.rules)} rules in use"]
+    words += [f"{off} switched off by your files"] if off else []
+    words += [f"{deprecated} deprecated and no longer asked"] if deprecated else []
+    return ", ".join(words)
 
-    known: dict[str, Any] = {"reject-micrographs": micrograph_features}
-    return cast("Sequence[Feature]", known[decision]())
+
+def _features(decision: str) -> Sequence[Feature | Fact | Parameter]:
+    """Return what rules of a decision may name: measurements, or facts and parameters."""
+    from cryoverdict.engine.kinds import EVIDENCE_KINDS, KINDS, PARAMETER_KINDS
+
+    known: dict[str, Sequence[Feature | Fact | Parameter]] = {
+        **{kind.id: kind.features() for kind in KINDS},
+        **{kind.id: (*kind.facts, *kind.parameters) for kind in PARAMETER_KINDS},
+        **{kind.id: kind.facts for kind in EVIDENCE_KINDS},
+    }
+    return known[decision]
 
 
 def _load(decision: str, layers: Sequence[Path]) -> RuleSet:

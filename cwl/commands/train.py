@@ -1,4 +1,4 @@
-"""Train the models of a kind of decision."""
+"""Train the models of a kind of decision, or the network of the embeddings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from cryoverdict.cwl import options
 from cryoverdict.cwl.progress import ticker
 from cryoverdict.cwl.summary import say
 
-
-@click.command("train")
-@click.argument(
+sets_argument = click.argument(
     "sets",
     nargs=-1,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     metavar="[SETS...]",
 )
+
+
+@click.command("train")
+@sets_argument
+@click.option("--reference", is_flag=True, help="Learn from the shipped reference catalogue, too.")
 @click.option(
     "--simulated", type=click.IntRange(min=2), help="Number of simulated sessions to learn from."
 )
@@ -29,11 +32,16 @@ from cryoverdict.cwl.summary import say
     help="Micrographs in each simulated session.",
 )
 @click.option(
-    "--folds",
-    type=click.IntRange(min=2),
-    default=5,
+    "--embedding",
+    is_flag=True,
+    help="Train the image network instead; SETS is a folder of `catalogue simulate`.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=20,
     show_default=True,
-    help="Parts the data sets are dealt into; each is judged by models that have not seen it.",
+    help="How often the image network sees each micrograph.",
 )
 @options.output_option
 @options.rules_option
@@ -43,9 +51,11 @@ from cryoverdict.cwl.summary import say
 @options.json_option
 def command(
     sets: tuple[Path, ...],
+    reference: bool,
     simulated: int | None,
     micrographs: int,
-    folds: int,
+    embedding: bool,
+    epochs: int,
     output: Path,
     rule_layers: tuple[Path, ...],
     seed: int,
@@ -53,24 +63,30 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Fit the models that judge micrographs, and say how good they are on unseen data sets.
+    """Fit a candidate model that judges micrographs.
 
-    SETS are folders with features.parquet and labels.csv. Writes reject-micrographs.json and
-    evaluation.json; use the model with `decide-micrographs --model`.
+    SETS are folders with features.parquet and labels.csv, or folders of such folders, as
+    `cryoverdict catalogue export` writes them. Writes reject-micrographs.json; then
+    `cryoverdict evaluate` says how good it is and `cryoverdict promote` puts it into use. Same
+    sets, rules and seed: same bytes.
     """
+    if not (sets or reference or simulated is not None):
+        msg = "give labelled SETS, --reference or --simulated N"
+        raise click.UsageError(msg)
+    if embedding:
+        facts = _train_embedding(sets, output, epochs=epochs, seed=seed, quiet=quiet)
+        say(facts, quiet=quiet, as_json=as_json)
+        return
     from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
-    from cryoverdict.engine.training.labelled_set import read_labelled_set
+    from cryoverdict.engine.models.offset_model import Recipe
+    from cryoverdict.engine.training.candidate import train_candidate
+    from cryoverdict.engine.training.reading_sets import read_sets
     from cryoverdict.engine.training.simulated_sets import simulated_sets
-    from cryoverdict.engine.training.workshop import train_and_evaluate
+    from cryoverdict.rules.rule_loader import load_rules
 
-    if not sets and simulated is None:
-        msg = "give labelled SETS, or --simulated N, or both"
-        raise click.UsageError(msg)
-    labelled = [read_labelled_set(folder) for folder in sets]
-    groups = len({one.name for one in labelled}) + (simulated or 0)
-    if groups - -(-groups // folds) < 2:
-        msg = f"{groups} data sets in {folds} folds leave fewer than two to learn from; give more"
-        raise click.UsageError(msg)
+    kind = REJECT_MICROGRAPHS
+    rules = load_rules(kind.id, rule_layers, features=kind.units())
+    labelled = read_sets(sets, reference=reference)
     output.mkdir(parents=True, exist_ok=True)
     if simulated is not None:
         with ticker("simulating and measuring", simulated, quiet) as tick:
@@ -81,14 +97,51 @@ def command(
                 threads=options.thread_count(threads),
                 tick=tick,
             )
-    with ticker("fitting and judging", folds + 1, quiet) as tick:
-        evaluation = train_and_evaluate(
-            REJECT_MICROGRAPHS,
-            labelled,
+    model = train_candidate(kind, rules, labelled, output, recipe=Recipe(seed=seed))
+    facts = {
+        "learnt_from": str(model.card["learnt_from"]),
+        "defects": ", ".join(model.defects),
+        "embedding": model.basis.network if model.basis else "none",
+        "model": str(output / f"{kind.id}.json"),
+        "digest": model.digest,
+    }
+    say(facts, quiet=quiet, as_json=as_json)
+
+
+def _train_embedding(
+    sets: tuple[Path, ...], output: Path, *, epochs: int, seed: int, quiet: bool
+) -> dict[str, str]:
+    """Train the image network on the sessions of one folder that are set apart for it."""
+    from cryoverdict.engine.engine_error import EngineError
+    from cryoverdict.engine.training.reference_sessions import (
+        read_reference_sets,
+        teaches_embedding,
+    )
+
+    try:
+        from cryoverdict.engine.training.embedding_training import NetworkRecipe, train_embedding
+    except ImportError as error:
+        msg = "training the image network needs PyTorch; pip install 'cryoverdict[classify]'"
+        raise EngineError(msg) from error
+    if len(sets) != 1:
+        msg = "--embedding takes one folder of `catalogue simulate`"
+        raise click.UsageError(msg)
+    found = list(read_reference_sets(sets[0]))
+    teaching = [s for s in found if teaches_embedding(s.name)]
+    with ticker("training the image network", epochs, quiet) as tick:
+        card = train_embedding(
+            teaching,
+            [s for s in found if not teaches_embedding(s.name)],
             output,
-            rule_layers=rule_layers,
-            folds=folds,
-            seed=seed,
+            recipe=NetworkRecipe(epochs=epochs, seed=seed),
             tick=tick,
         )
-    say(evaluation.facts(), quiet=quiet, as_json=as_json)
+    auc = card["held_out"]["auc"].get("bad")
+    return {
+        "network": card["name"],
+        "learnt_from": card["learnt_from"],
+        "device": card["device"],
+        "held_out": f"{card['held_out']['micrographs']} micrographs of "
+        f"{card['held_out']['sessions']} sessions, AUC good/bad {auc}",
+        "folder": str(output),
+    }

@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from cryoverdict.engine.catalogue.answers_text import read_answers
 from cryoverdict.engine.catalogue.consensus import consensus
 from cryoverdict.engine.catalogue.database import Catalogue
 from cryoverdict.engine.catalogue.entry import Origin
 from cryoverdict.engine.catalogue.history import present_ratings
-from cryoverdict.engine.catalogue.schema import DATA_SETS, MEASUREMENTS, MICROGRAPHS
+from cryoverdict.engine.catalogue.schema import DATA_SETS, EMBEDDINGS, MEASUREMENTS, MICROGRAPHS
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.measurement_store import measuring_code
-from cryoverdict.engine.training.labelled_set import Label, LabelledSet
+from cryoverdict.engine.training.labelled_set import SIMULATED, Label, LabelledSet
 from cryoverdict.features.feature import Answer, Feature
 from cryoverdict.features.table import FeatureTable
 
-# A model's card counts the sets whose names begin so as simulated.
-SIMULATED = "simulated_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ def export_sets(
 ) -> Exported:
     """Write one folder a data set with ``features.parquet`` and ``labels.csv``.
 
+    The tables hold the embeddings by every network that the catalogue has.
+
     A micrograph is exported where the raters chosen agree on a verdict by majority and it was
     measured with today's code (see `Choice.older`); the others are counted. The same catalogue
     gives the same bytes.
@@ -73,6 +75,7 @@ def export_sets(
             query = _micrographs(number, choice)
             rows: dict[str, dict[str, Answer]] = {}
             labels: dict[str, Label] = {}
+            embeddings: dict[str, dict[str, NDArray[np.float32]]] = {}
             simulated = False
             for row in connection.execute(query).mappings():
                 said = ratings.get(row["id"], {})
@@ -90,13 +93,15 @@ def export_sets(
                     subject = f"{subject}#{row['content_hash'][:12]}"
                 rows[subject] = answers
                 labels[subject] = label
+                for network, vector in _embeddings(connection, row["id"]):
+                    embeddings.setdefault(network, {})[subject] = vector
                 simulated |= row["origin"] == "simulated"
             if not rows:
                 continue
             name = data_set
             if simulated and not name.startswith(SIMULATED):
                 name = SIMULATED + name
-            table = FeatureTable.of(rows, features)
+            table = FeatureTable.of(rows, features, embeddings)
             folder = output / _folder(name, used)
             LabelledSet(name=name, table=table, labels=labels).write(folder)
             exported.folders[data_set] = folder
@@ -147,6 +152,15 @@ def _answers(
         if not choice.older or set(answers) == names:
             return answers
     return None
+
+
+def _embeddings(
+    connection: sa.Connection, micrograph: int
+) -> list[tuple[str, NDArray[np.float32]]]:
+    """Return a micrograph's embeddings with the names of their networks."""
+    query = sa.select(EMBEDDINGS.c.model, EMBEDDINGS.c.vector)
+    query = query.where(EMBEDDINGS.c.micrograph_id == micrograph).order_by(EMBEDDINGS.c.model)
+    return [(name, np.frombuffer(vector, "<f4")) for name, vector in connection.execute(query)]
 
 
 def _check(connection: sa.Connection, choice: Choice) -> None:

@@ -20,14 +20,6 @@ def png_bytes(picture: NDArray[np.generic]) -> bytes:
     return _packed(picture, "PNG", compress_level=6)
 
 
-def pixels_of(content: bytes) -> NDArray[np.uint8]:
-    """Return the pixels ``(y, x)`` of a picture that one of these functions packed."""
-    from PIL import Image
-
-    with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
-        return np.asarray(picture, np.uint8)
-
-
 def _packed(picture: NDArray[np.generic], kind: str, **options: int) -> bytes:
     """Return a picture in a file format, the same bytes each time."""
     from PIL import Image

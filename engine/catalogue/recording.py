@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from cryoverdict.engine.catalogue.answers_text import answers_text, given_text
 from cryoverdict.engine.catalogue.database import Catalogue, add, put
@@ -145,19 +147,27 @@ def write_embedding(
     catalogue: Catalogue, content_hash: str, *, model: str, vector: Sequence[float]
 ) -> None:
     """Keep a micrograph's embedding by one network; raises `EngineError` for an unknown image."""
-    import numpy as np
-
     with catalogue.writing() as connection:
         known = _by_content(connection, content_hash)
         if known is None:
             msg = f"{catalogue.place}: has no micrograph {content_hash[:12]}…; import it first"
             raise EngineError(msg)
-        row = {
-            "micrograph_id": known.id,
-            "model": model,
-            "vector": np.asarray(vector, "<f4").tobytes(),
-        }
-        put(connection, EMBEDDINGS, row, key=("micrograph_id", "model"))
+        _put_embedding(connection, known.id, model, vector)
+
+
+def _put_embedding(
+    connection: sa.Connection,
+    micrograph: int,
+    model: str,
+    vector: Sequence[float] | NDArray[np.float32],
+) -> None:
+    """Keep one embedding of a micrograph, in the place of an older one by the same network."""
+    row = {
+        "micrograph_id": micrograph,
+        "model": model,
+        "vector": np.asarray(vector, "<f4").tobytes(),
+    }
+    put(connection, EMBEDDINGS, row, key=("micrograph_id", "model"))
 
 
 def _place(micrograph: Micrograph) -> dict[str, Any]:
@@ -303,6 +313,8 @@ def _entered(
             connection.execute(change)
         row = _measurement_row(known.id, entry.micrograph, measured)
         put(connection, MEASUREMENTS, row, key=("micrograph_id", "code"))
+        for name, vector in measured.embeddings.items():
+            _put_embedding(connection, known.id, name, vector)
     done = _relabelled(connection, known, entry)
     if new or measured is not None:
         state: State = "new" if new else "measured"

@@ -40,6 +40,7 @@ from cryoverdict.engine.classification.resolution import (
     CORRELATION_THRESHOLD,
     class_measures,
     crossing_a,
+    held_back,
     ring_correlations,
 )
 from cryoverdict.engine.classification.schedule import FIRST_MOVE, Stage, schedule
@@ -47,6 +48,9 @@ from cryoverdict.engine.classification.seeding import Assigned, image_power, ref
 from cryoverdict.engine.engine_error import EngineError
 
 Progress = Callable[[IterationReport], None]
+# Is given a report and the averages of that moment ``(K, box, box)``, largest share first.
+Watch = Callable[[IterationReport, NDArray[np.float32]], None]
+WATCH_EVERY = 5
 # Log-likelihoods of one batch: large enough for the matrix products, small enough for the cache.
 BATCH_VALUES = 4_000_000
 BATCH_VALUES_GPU = 200_000_000
@@ -61,13 +65,15 @@ def classify(
     seed: int = 0,
     device: str | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Classification:
     """Return the classes of a stack of particles.
 
     The same seed, parameters, particles and number of threads give the same result. ``device`` is
     torch's name for one (``"cuda"``); by default a GPU where torch sees one, else the CPU.
-    ``progress`` is called after each iteration. Raises `EngineError` for fewer particles than
-    classes or optics without a CTF, `InputError` for images that cannot be read.
+    ``progress`` is called after each iteration, ``watch`` with the averages every `WATCH_EVERY`.
+    Raises `EngineError` for fewer particles than classes or optics without a CTF, `InputError` for
+    images that cannot be read.
     """
     if len(stack) < 2 * parameters.classes:
         most = len(stack) // 2
@@ -83,6 +89,8 @@ def classify(
             report = run.iterate(number, stage)
             if progress is not None:
                 progress(report)
+            if watch is not None and number % WATCH_EVERY == 0 and number < len(stages):
+                watch(report, run.present_averages())
         return run.finish()
 
 
@@ -131,7 +139,7 @@ def _stages(images: PolarImages) -> tuple[Stage, ...]:
         parameters=images.parameters,
         particles=len(images.stack),
         box_a=images.stack.box * images.stack.pixel_size_a,
-        rings=images.grid.rings,
+        rings=images.grid.compared,
         pixel_size_a=images.stack.pixel_size_a,
     )
 
@@ -278,7 +286,13 @@ class _Run:
             changed=float((before != now)[seen].mean()) if seen.any() else None,
             refilled=count,
             particles=len(indices),
+            held_back=held_back(correlations, members, stage.rings),
         )
+
+    def present_averages(self) -> NDArray[np.float32]:
+        """Return the averages as they are now ``(K, box, box)``, the largest class first."""
+        order = torch.argsort(self.references.members, descending=True, stable=True)
+        return np.asarray(self.grid.image(self.references.averages[order]).cpu().numpy())
 
     def finish(self) -> Classification:
         """Return the outcome of the last iteration."""

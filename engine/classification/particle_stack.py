@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,28 @@ def open_stack(star: Path) -> ParticleStack:
     (RELION's names start at its project). Raises `InputError` for what is missing or contradicts
     itself; the message names the file and row.
     """
+    table, optics_table, names = particle_tables(star)
+    files, file, section = _locate(star, table, names)
+    return stack_of(star, table, optics_table, (files, file, section))
+
+
+def part_of(stack: ParticleStack, indices: NDArray[np.int64]) -> ParticleStack:
+    """Return a stack of the particles ``indices`` of another, in that order."""
+    table = stack.particles
+    return replace(
+        stack,
+        particles=StarTable(columns=table.columns, rows=tuple(table.rows[i] for i in indices)),
+        group=stack.group[indices],
+        file=stack.file[indices],
+        section=stack.section[indices],
+        defocus_a=None if stack.defocus_a is None else stack.defocus_a[indices],
+        defocus_angle_deg=stack.defocus_angle_deg[indices],
+        phase_shift_deg=stack.phase_shift_deg[indices],
+    )
+
+
+def particle_tables(star: Path) -> tuple[StarTable, StarTable | None, tuple[str, ...]]:
+    """Return the particle table, the optics table if any, and the image names of a STAR file."""
     blocks = read_star(star)
     table = blocks.get("particles") or next(
         (b for b in blocks.values() if b.column("rlnImageName") is not None), None
@@ -105,25 +127,38 @@ def open_stack(star: Path) -> ParticleStack:
     if table is None or not names:
         msg = f"{star}: lists no particles; accepted is a table with the column _rlnImageName"
         raise InputError(msg)
-    optics_table = blocks.get("optics")
-    files, file, section = _locate(star, table, names)
-    optics, group = _optics(star, table, optics_table)
+    return table, blocks.get("optics"), names
+
+
+def stack_of(
+    source: Path,
+    table: StarTable,
+    optics_table: StarTable | None,
+    located: tuple[tuple[StackFile, ...], IntArray, IntArray],
+) -> ParticleStack:
+    """Return the particles of a table whose images have been located.
+
+    ``located``: the stacks, and for each row its stack and section (from 0). ``source`` is named
+    in errors. Raises `InputError` for boxes or pixel sizes that differ or are unknown.
+    """
+    files, file, section = located
+    optics, group = _optics(source, table, optics_table)
     boxes = sorted({f.box for f in files})
     sizes = sorted({o.pixel_size_a for o in optics if o.pixel_size_a is not None})
     if len(boxes) != 1 or len(sizes) > 1:
         found = f"boxes of {boxes} px and pixels of {sizes} Å"
-        msg = f"{star}: {found}; accepted is one size: extract the particles anew at one scale"
+        msg = f"{source}: {found}; accepted is one size: extract the particles anew at one scale"
         raise InputError(msg)
     if not sizes:
-        msg = f"{star}: the pixel size is unknown; accepted is a column _rlnImagePixelSize"
+        msg = f"{source}: the pixel size is unknown; accepted is a column _rlnImagePixelSize"
         raise InputError(msg)
-    u = _numbers(star, table, "rlnDefocusU")
-    v = _numbers(star, table, "rlnDefocusV")
-    zeros = np.zeros(len(names), dtype=np.float32)
-    angle = _numbers(star, table, "rlnDefocusAngle")
-    shift = _numbers(star, table, "rlnPhaseShift")
+    u = _numbers(source, table, "rlnDefocusU")
+    v = _numbers(source, table, "rlnDefocusV")
+    zeros = np.zeros(len(table.rows), dtype=np.float32)
+    angle = _numbers(source, table, "rlnDefocusAngle")
+    shift = _numbers(source, table, "rlnPhaseShift")
     return ParticleStack(
-        source=star,
+        source=source,
         particles=table,
         optics_table=optics_table,
         optics=optics,
@@ -153,7 +188,7 @@ def _locate(
             number, stack = "1", name
         if stack not in known:
             known[stack] = len(files)
-            files.append(_open_file(star, stack))
+            files.append(open_file(star, stack))
         file[i] = known[stack]
         count = files[file[i]].count
         if not number.isdecimal() or not 1 <= int(number) <= count:
@@ -165,7 +200,7 @@ def _locate(
     return tuple(files), file, section
 
 
-def _open_file(star: Path, name: str) -> StackFile:
+def open_file(star: Path, name: str) -> StackFile:
     """Return the stack ``name``, its header read and its length compared with it."""
     places = [Path(name), *(folder / name for folder in star.absolute().parents)]
     path = next((p for p in places if p.is_file()), None)

@@ -18,6 +18,9 @@ from math import ceil, pi
 import torch
 from torch import Tensor
 
+# Rings beyond the resolution limit that are summed and never compared.
+HELD_BACK = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolarGrid:
@@ -27,7 +30,9 @@ class PolarGrid:
     ``(R, H)``; ``mask`` ``(box, box)``; ``inside`` the indices of the mask's pixels on one side of
     the centre and ``across`` those opposite; ``cosines``, ``sines`` ``(pixels, R·H)``.
     ``mask_share`` is the mean of the squared mask: the share of independent Fourier components.
-    ``reach_px`` is the mask's outer radius.
+    ``reach_px`` is the mask's outer radius. The first ``compared`` rings are those to the
+    resolution limit; the few beyond are never compared, so that what the averages show there is
+    free of the bias by which particles resemble the reference that they were turned to.
     """
 
     box: int
@@ -43,6 +48,7 @@ class PolarGrid:
     sines: Tensor
     mask_share: float
     reach_px: float
+    compared: int
 
     @property
     def rings(self) -> int:
@@ -147,7 +153,9 @@ def polar_grid(
     middle = box // 2
     outer = min(mask_diameter_a / (2 * pixel_size_a) + mask_edge_px / 2, middle - 1.0)
     edge = min(mask_edge_px, outer)
-    rings = max(3, min(int(box * pixel_size_a / resolution_limit_a), int(0.45 * box)))
+    most = int(0.45 * box)
+    compared = max(3, min(int(box * pixel_size_a / resolution_limit_a), most))
+    rings = max(compared, min(compared + HELD_BACK, most))
     count = 8 * ceil((2 * (2 * pi * rings / box * outer) + 8) / 8)
     radii = torch.arange(1, rings + 1, dtype=torch.float64)
     angles = torch.arange(count // 2, dtype=torch.float64) * (2 * pi / count)
@@ -187,6 +195,7 @@ def polar_grid(
         sines=placed(sines),
         mask_share=share,
         reach_px=float(outer - edge / 2),
+        compared=compared,
     )
 
 

@@ -38,8 +38,8 @@ def write_relion_output(
     """Write ``run_itNNN_{classes.mrcs,data,model,optimiser,sampling.star}`` into ``folder``.
 
     NNN is the number of iterations done. The particles keep their order and columns; RELION's
-    columns for class, angle and origin are set. Paths inside are as ``folder`` was given, so that
-    RELION finds them from the same working folder.
+    columns for class, angle and origin are set. The files name each other without a folder, so
+    that they are the same wherever ``folder`` lies: RELION is started in it.
     """
     stem = folder / f"run_it{len(classification.history):03d}"
     files = RelionFiles(
@@ -56,12 +56,13 @@ def write_relion_output(
     counts = np.bincount(numbers, minlength=len(groups) + 1)[1:].tolist()
     _, first = np.unique(numbers, return_index=True)
     optics = stack.group[first].tolist()
-    model = model_blocks(classification, parameters, files.classes, groups, counts, optics)
+    images = Path(files.classes.name)
+    model = model_blocks(classification, parameters, images, groups, counts, optics)
     write_star(files.model, model)
     write_star(files.sampling, {"sampling_general": _sampling(classification, parameters)})
     write_star(
         files.optimiser,
-        {"optimiser_general": _optimiser(classification, parameters, files, folder, seed)},
+        {"optimiser_general": _optimiser(classification, parameters, files, seed)},
     )
     return files
 
@@ -140,7 +141,6 @@ def _optimiser(
     classification: Classification,
     parameters: ClassificationParameters,
     files: RelionFiles,
-    folder: Path,
     seed: int,
 ) -> StarTable:
     """Return the settings, in RELION's words where it has them."""
@@ -150,10 +150,10 @@ def _optimiser(
     return table_of(
         [
             {
-                "rlnOutputRootName": str(folder / "run"),
-                "rlnModelStarFile": str(files.model),
-                "rlnExperimentalDataStarFile": str(files.data),
-                "rlnOrientSamplingStarFile": str(files.sampling),
+                "rlnOutputRootName": "run",
+                "rlnModelStarFile": files.model.name,
+                "rlnExperimentalDataStarFile": files.data.name,
+                "rlnOrientSamplingStarFile": files.sampling.name,
                 "rlnCurrentIteration": str(done),
                 "rlnNumberOfIterations": str(parameters.iterations),
                 "rlnDoSplitRandomHalves": "0",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.models.embedding_basis import EmbeddingBasis
+from cryoverdict.engine.models.novelty import Novelty, trust_at
 from cryoverdict.engine.models.offset_model import OffsetModel
 from cryoverdict.features.table import FeatureTable
 
@@ -25,7 +27,8 @@ class KindModel:
     """The models of one kind: the favourable outcome, its better grade, and each defect.
 
     ``strangeness_limit`` is the share of a subject's values outside the training range above
-    which it counts as unlike any seen in training.
+    which it counts as unlike any seen in training. ``basis`` makes embeddings into features;
+    ``None`` for models that learnt without them. ``novelty`` says how unlike a data set is.
     """
 
     kind: str
@@ -34,14 +37,22 @@ class KindModel:
     defects: Mapping[str, OffsetModel]
     strangeness_limit: float
     card: Mapping[str, Any]
+    basis: EmbeddingBasis | None = None
+    novelty: Novelty | None = None
+
+    def trust(self, values: NDArray[np.float64]) -> tuple[float, float]:
+        """Return how far the rows of one data set are off, and how much the model then counts.
+
+        1 is the limit of what the model knows; a model that does not know its limits counts fully.
+        """
+        if self.novelty is None or not len(values):
+            return 0.0, 1.0
+        distance = self.novelty.distance(self.favourable.members.standardisation, values)
+        return distance, trust_at(distance)
 
     def values(self, table: FeatureTable) -> NDArray[np.float64]:
         """Return ``(subjects, features)`` in the models' order, NaN where the table has none."""
-        columns = [
-            table.column(name) if name in table.features else np.full(len(table.subjects), np.nan)
-            for name in self.favourable.features
-        ]
-        return np.column_stack(columns)
+        return values_of(table, self.favourable.features, self.basis)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
@@ -53,6 +64,8 @@ class KindModel:
             "defects": {name: model.to_dict() for name, model in self.defects.items()},
             "strangeness_limit": self.strangeness_limit,
             "card": dict(self.card),
+            "embedding": self.basis and self.basis.to_dict(),
+            "novelty": self.novelty and self.novelty.to_dict(),
         }
 
     def text(self) -> str:
@@ -78,7 +91,8 @@ class KindModel:
             if record["format"] != FORMAT:
                 msg = f"{place}: model format {record['format']}; accepted is {FORMAT}; train anew"
                 raise EngineError(msg)
-            grade = record["grade"]
+            grade, basis = record["grade"], record.get("embedding")
+            novelty = record.get("novelty")
             return cls(
                 kind=record["kind"],
                 favourable=OffsetModel.from_dict(record["favourable"]),
@@ -86,12 +100,27 @@ class KindModel:
                 defects={n: OffsetModel.from_dict(m) for n, m in record["defects"].items()},
                 strangeness_limit=record["strangeness_limit"],
                 card=record["card"],
+                basis=basis and EmbeddingBasis.from_dict(basis),
+                novelty=novelty and Novelty.from_dict(novelty),
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = (
                 f"{place}: not a cryoverdict model ({error!r}); write one with `cryoverdict train`"
             )
             raise EngineError(msg) from error
+
+
+def values_of(
+    table: FeatureTable, names: Sequence[str], basis: EmbeddingBasis | None
+) -> NDArray[np.float64]:
+    """Return ``(subjects, names)`` of a table, NaN where it has none, embeddings projected."""
+    seen: dict[str, NDArray[np.float64]] = {}
+    if basis is not None:
+        seen = dict(zip(basis.names, basis.project(table).T, strict=True))
+    nothing = np.full(len(table.subjects), np.nan)
+    measured = set(table.features)
+    columns = [table.column(n) if n in measured else seen.get(n, nothing) for n in names]
+    return np.column_stack(columns)
 
 
 def shipped_model(kind: str) -> KindModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,19 @@ class Recipe:
     prior_precision: float = 8.0
     rounds: int = 150
     seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form."""
+        return {
+            "prior_precision": self.prior_precision,
+            "rounds": self.rounds,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Recipe:
+        """Return what `to_dict` wrote; what it lacks is as usual."""
+        return cls(**{k: v for k, v in record.items() if k in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +217,7 @@ def _stack(data: TrainingData, margins: NDArray[np.float64]) -> tuple[float, flo
     weights = np.zeros(2)
     used = np.array([True, True])
     while True:
-        fit = OffsetGlm.fit(
+        fit = OffsetGlm.fit_quickly(
             margins[:, used], data.target, data.offset, data.weight, prior_precision=1e-2
         )
         weights[:] = 0.0

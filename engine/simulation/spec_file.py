@@ -14,6 +14,7 @@ from cryoverdict.engine.simulation.detector import DETECTORS
 from cryoverdict.engine.simulation.particle_shapes import SHAPES
 from cryoverdict.engine.simulation.thumbnail import STRETCHES
 from cryoverdict.features.input_error import InputError
+from cryoverdict.rules.rule_error import Fault
 
 
 def read_spec(path: Path) -> DataSetSpec:
@@ -21,24 +22,16 @@ def read_spec(path: Path) -> DataSetSpec:
 
     The keys are the fields of `DataSetSpec`; ``base`` holds those of `MicrographSpec`, ``particle``
     in it those of `ParticleSpec`; ``mix`` is a mapping of mechanism to weight. Raises `InputError`
-    with all faults in one line: unknown keys, wrong types, unknown names, numbers out of range.
+    with all faults in one line: unknown keys, wrong types, unknown names, numbers out of range; a
+    line each, with its place, for what is no plain YAML, such as a key that stands twice.
     """
-    import yaml
+    from cryoverdict.rules.yaml_document import read_yaml
 
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read ({error})"
-        raise InputError(msg) from error
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        msg = f"{path}: is not valid YAML: {where}"
-        raise InputError(msg) from error
-    if given is None:
-        given = {}
-    if not isinstance(given, dict):
-        msg = f"{path}: holds a {type(given).__name__}; accepted is a mapping of settings"
-        raise InputError(msg)
+    unreadable: list[Fault] = []
+    document = read_yaml(path, unreadable, settings=True)
+    if document is None:
+        raise InputError("\n".join(str(fault) for fault in unreadable))
+    given = dict(document.data)
     if isinstance(given.get("mix"), dict):
         given["mix"] = list(given["mix"].items())
     faults: list[str] = []

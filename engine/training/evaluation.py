@@ -1,173 +1,290 @@
-"""How good a kind's models are on data sets they have not seen, beside simpler judges."""
+"""How good a candidate is on data sets it has not seen, beside the installed model and others."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import Recipe
-from cryoverdict.engine.training.labelled_set import Label, LabelledSet
-from cryoverdict.engine.training.training import rules_sum, train_kind
-from cryoverdict.rules.effect import Reject
+from cryoverdict.engine.training.held_out import (
+    fixed_judges,
+    held_out_scores,
+    target_log_odds,
+)
+from cryoverdict.engine.training.labelled_set import SIMULATED, Label, LabelledSet
+from cryoverdict.engine.training.quality import Quality, Scores, quality
+from cryoverdict.engine.training.training import (
+    defect_truth,
+    field_weights,
+    grade_truth,
+    one_thread,
+)
+from cryoverdict.features.embedding import taught_by
+from cryoverdict.features.input_error import InputError
 from cryoverdict.rules.rule_set import RuleSet
 
-Scores = NDArray[np.float64]
-BINS = 10
-BOOTSTRAPS = 200
-CTF_CUT = "ctf_resolution_a"
+FILE = "evaluation.json"
+INSTALLED = "installed model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """How well log-odds agree with the truth, each number with its 95 % bootstrap interval."""
+class Chapter:
+    """The quality on rows of one origin: of each target, of the sure verdicts, of other judges."""
 
-    rows: int
-    accuracy: tuple[float, float, float]
-    auc: tuple[float, float, float]
-    calibration_error: float
-    good_kept_at_95_rejected: float
+    data: str
+    targets: dict[str, Quality]
+    sure: Quality
+    simpler: dict[str, Quality]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
         return {
-            "rows": self.rows,
-            "accuracy": [round(v, 4) for v in self.accuracy],
-            "auc": [round(v, 4) for v in self.auc],
-            "calibration_error": round(self.calibration_error, 4),
-            "good_kept_at_95_rejected": round(self.good_kept_at_95_rejected, 4),
+            "data": self.data,
+            "targets": {name: q.to_dict() for name, q in self.targets.items()},
+            "sure_verdicts": self.sure.to_dict(),
+            "simpler_judges": {name: q.to_dict() for name, q in self.simpler.items()},
         }
 
 
-def held_out_log_odds(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The judgement on one candidate; ``chapters`` are ``simulated`` and ``observed``.
+
+    ``model`` and ``installed`` are digests.
+    """
+
+    kind: str
+    model: str
+    installed: str
+    chapters: dict[str, Chapter]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form."""
+        return {
+            "kind": self.kind,
+            "model": self.model,
+            "installed": self.installed,
+            "chapters": {name: c.to_dict() for name, c in self.chapters.items()},
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write ``evaluation.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_dict(), indent=1, sort_keys=True) + "\n"
+        (folder / FILE).write_text(text, encoding="utf-8")
+
+    def facts(self) -> dict[str, str]:
+        """Return one line a target for a person to read."""
+        told = {}
+        for origin, chapter in self.chapters.items():
+            told[origin] = chapter.data
+            for name, q in (chapter.targets | chapter.simpler).items():
+                told[f"{origin}, {name}"] = q.sentence()
+            told[f"{origin}, sure verdicts"] = chapter.sure.sentence()
+        return told
+
+
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """Return the record of an ``evaluation.json``; raises `InputError` for anything else."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not {"kind", "model", "chapters"} <= set(record):
+            msg = f"it has {', '.join(sorted(record))}"
+            raise ValueError(msg)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: no evaluation ({error}); write one with `cryoverdict evaluate`"
+        raise InputError(msg) from error
+    found: dict[str, Any] = record
+    return found
+
+
+def evaluate(
     kind: DecisionKind,
     rules: RuleSet,
     sets: Sequence[LabelledSet],
+    candidate: KindModel,
+    installed: KindModel,
     *,
     folds: int,
-    recipe: Recipe,
     done: Callable[[object], None] = lambda _: None,
-) -> dict[str, Scores]:
-    """Return for each target the log-odds that models give data sets left out of their training.
+) -> Evaluation:
+    """Judge a candidate on labelled sets.
 
-    The rows are those of the sets, in order. With as many folds as groups it is
-    leave-one-data-set-out. Gates count, as they do in a decision.
+    Sets that the candidate learnt from are judged by models fitted the same way without them, in
+    ``folds`` parts that keep data sets whole; other sets by the candidate as it is. The installed
+    model is judged beside it on the sets that it has not learnt from. Sets that taught the image
+    network judge nobody. Raises `EngineError` where the sets are too few to be left out.
     """
-    groups = sorted({s.name for s in sets})
-    fold_of = {name: i % folds for i, name in enumerate(groups)}
-    rows = [len(s.table.subjects) for s in sets]
-    ends = np.cumsum([0, *rows])
+    sets = [s for s in sets if s.name not in taught_by()]
+    if not sets:
+        msg = "all of these data sets taught the image network; judge on others"
+        raise EngineError(msg)
+    learnt = set(candidate.card.get("data_sets", ()))
+    known = [s for s in sets if s.name in learnt]
+    fresh = [s for s in sets if s.name not in learnt]
     scores: dict[str, Scores] = {}
-    for fold in range(min(folds, len(groups))):
-        inside = [s for s in sets if fold_of[s.name] != fold]
-        model = train_kind(kind, rules, inside, recipe=recipe, card={})
-        for i, held in enumerate(sets):
-            if fold_of[held.name] != fold:
-                continue
-            for target, values in target_log_odds(model, rules, held).items():
-                scores.setdefault(target, np.full(ends[-1], np.nan))[ends[i] : ends[i + 1]] = values
-        done(fold)
-    return scores
-
-
-def target_log_odds(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> dict[str, Scores]:
-    """Return the log-odds of the favourable outcome, the better grade and each defect."""
-    values = model.values(labelled.table)
-    favourable = model.favourable.log_odds(values, rules_sum(rules, [labelled], None))
-    gates = np.array([isinstance(r.effect, Reject) for r in rules.rules], dtype=bool)
-    shut = (rules.answers(labelled.table)[gates] == 1).any(axis=0)
-    scores = {model.favourable.target: np.where(shut, np.minimum(favourable, -6.0), favourable)}
-    if model.grade is not None:
-        scores[model.grade.target] = model.grade.log_odds(values, np.zeros(len(values)))
-    for name, defect in model.defects.items():
-        scores[name] = defect.log_odds(values, rules_sum(rules, [labelled], name))
-    return scores
-
-
-def baselines(rules: RuleSet, sets: Sequence[LabelledSet]) -> dict[str, Scores]:
-    """Return what simpler judges say: the rules alone, and a cut on the CTF's resolution alone.
-
-    The CTF judge is the cut at 6 Å that RELION's schemes use, as a score that falls with the
-    resolution; where there is no CTF it does not know and scores 0.
-    """
-    resolution = np.concatenate([s.table.column(CTF_CUT) for s in sets])
-    return {
-        "rules alone": rules_sum(rules, sets, None),
-        "CTF resolution alone": np.nan_to_num(6.0 - resolution, nan=0.0),
-    }
-
-
-def quality(
-    log_odds: Scores, truth: NDArray[np.bool_], weight: Scores | None = None, *, seed: int = 0
-) -> Quality:
-    """Return how good ``log_odds`` are; the bootstrap draws rows.
-
-    ``weight`` says how much a row counts for accuracy and calibration, all the same by default.
-    """
-    weights = np.ones(len(truth)) if weight is None else weight
-    rng = np.random.default_rng(seed)
-    draws = [rng.integers(0, len(truth), len(truth)) for _ in range(BOOTSTRAPS)]
-    draws = [d for d in draws if 0 < truth[d].sum() < len(d)]
-
-    def spread(of: Callable[[NDArray[np.intp]], float]) -> tuple[float, float, float]:
-        """Return a number over all rows and its 95 % interval over the draws."""
-        drawn = [of(d) for d in draws]
-        low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
-        return of(np.arange(len(truth))), float(low), float(high)
-
-    return Quality(
-        rows=len(truth),
-        accuracy=spread(
-            lambda d: float(np.average((log_odds[d] >= 0) == truth[d], weights=weights[d]))
-        ),
-        auc=spread(lambda d: area_under_roc(log_odds[d], truth[d])),
-        calibration_error=calibration_error(log_odds, truth, weights),
-        good_kept_at_95_rejected=recall_at_rejection(log_odds, truth, 0.95),
+    simpler: dict[str, Scores] = {}
+    if known:
+        _check_folds(known, folds)
+        recipe = Recipe.from_dict(candidate.card.get("recipe", {}))
+        with one_thread():
+            scores, simpler = held_out_scores(
+                kind, rules, known, folds=folds, recipe=recipe, done=done
+            )
+    ordered = [*known, *fresh]
+    before = sum(len(s.table.subjects) for s in known)
+    total = sum(len(s.table.subjects) for s in ordered)
+    scores = {name: _padded(values, 0, total) for name, values in scores.items()}
+    simpler = {name: _padded(values, 0, total) for name, values in simpler.items()}
+    _judge_fresh(rules, fresh, candidate, scores, before, total)
+    unseen = [s for s in ordered if s.name not in set(installed.card.get("data_sets", ()))]
+    if unseen:
+        simpler[INSTALLED] = _by_installed(rules, ordered, unseen, installed)
+    if fresh:
+        _add_fixed(rules, fresh, simpler, before, total)
+    return Evaluation(
+        kind=kind.id,
+        model=candidate.digest,
+        installed=installed.digest,
+        chapters=_chapters(kind, ordered, scores, simpler, folds if known else 0),
     )
 
 
-def area_under_roc(score: Scores, truth: NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve (Mann–Whitney), ties counted half."""
-    from scipy.stats import rankdata
-
-    positive = int(truth.sum())
-    negative = len(truth) - positive
-    if not positive or not negative:
-        return float("nan")
-    ranks = rankdata(score)
-    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
+def _check_folds(sets: Sequence[LabelledSet], folds: int) -> None:
+    """Raise `EngineError` where leaving a fold out leaves fewer than two data sets."""
+    groups = len({s.name for s in sets})
+    if groups - -(-groups // folds) < 2:
+        msg = f"{groups} data sets in {folds} folds leave fewer than two to learn from; give more"
+        raise EngineError(msg)
 
 
-def calibration_error(log_odds: Scores, truth: NDArray[np.bool_], weight: Scores) -> float:
-    """Return the expected calibration error over ten bins of equal width (Guo et al. 2017)."""
-    p = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -500, 500)))
-    which = np.minimum((p * BINS).astype(int), BINS - 1)
-    error = 0.0
-    for b in np.unique(which):
-        inside = which == b
-        predicted = float(np.average(p[inside], weights=weight[inside]))
-        seen = float(np.average(truth[inside], weights=weight[inside]))
-        error += float(weight[inside].sum() / weight.sum()) * abs(predicted - seen)
-    return error
+def _padded(values: Scores, before: int, total: int) -> Scores:
+    """Return scores at their place among all rows, NaN elsewhere."""
+    padded = np.full(total, np.nan)
+    padded[before : before + len(values)] = values
+    return padded
 
 
-def recall_at_rejection(log_odds: Scores, truth: NDArray[np.bool_], rejected: float) -> float:
-    """Return the share of good rows kept by the threshold that rejects ``rejected`` of the bad."""
-    if truth.all() or not truth.any():
-        return float("nan")
-    threshold = np.quantile(log_odds[~truth], rejected)
-    return float((log_odds[truth] > threshold).mean())
+def _judge_fresh(
+    rules: RuleSet,
+    fresh: Sequence[LabelledSet],
+    candidate: KindModel,
+    scores: dict[str, Scores],
+    before: int,
+    total: int,
+) -> None:
+    """Add what the candidate itself says of sets that it has not learnt from."""
+    for labelled in fresh:
+        end = before + len(labelled.table.subjects)
+        for target, values in target_log_odds(candidate, rules, labelled).items():
+            scores.setdefault(target, np.full(total, np.nan))[before:end] = values
+        before = end
 
 
-def truth_of(
-    sets: Sequence[LabelledSet], known: Callable[[Label], bool | None]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows have a truth, and that truth for those rows."""
-    answers = [known(s.labels[subject]) for s in sets for subject in s.table.subjects]
-    has = np.array([a is not None for a in answers])
-    return has, np.array([bool(a) for a in answers])[has]
+def _by_installed(
+    rules: RuleSet,
+    ordered: Sequence[LabelledSet],
+    unseen: Sequence[LabelledSet],
+    installed: KindModel,
+) -> Scores:
+    """Return what the installed model says of the favourable outcome, NaN of other sets."""
+    judged = {id(s) for s in unseen}
+    return np.concatenate(
+        [
+            target_log_odds(installed, rules, s)[installed.favourable.target]
+            if id(s) in judged
+            else np.full(len(s.table.subjects), np.nan)
+            for s in ordered
+        ]
+    )
+
+
+def _add_fixed(
+    rules: RuleSet,
+    fresh: Sequence[LabelledSet],
+    simpler: dict[str, Scores],
+    before: int,
+    total: int,
+) -> None:
+    """Add what judges that learn nothing say of fresh sets."""
+    for name, values in fixed_judges(rules, fresh).items():
+        simpler.setdefault(name, np.full(total, np.nan))[before:] = values
+
+
+def _chapters(
+    kind: DecisionKind,
+    sets: Sequence[LabelledSet],
+    scores: dict[str, Scores],
+    simpler: dict[str, Scores],
+    folds: int,
+) -> dict[str, Chapter]:
+    """Return the judgement on simulated and observed rows apart."""
+    labels = [s.labels[subject] for s in sets for subject in s.table.subjects]
+    group = np.array([s.name for s in sets for _ in s.table.subjects])
+    simulated = np.char.startswith(group, SIMULATED)
+    truths: dict[str, Callable[[Label], bool | None]] = {
+        kind.favourable: lambda x: x.favourable,
+        kind.grades[0]: grade_truth(kind.grades[0]),
+        **{d: defect_truth(d) for d in kind.defects},
+    }
+    chapters = {}
+    for origin, inside in (("simulated", simulated), ("observed", ~simulated)):
+        if not inside.any():
+            continue
+        here = _Here(labels=labels, group=group, inside=inside)
+        favourable = scores[kind.favourable]
+        count = len(np.unique(group[inside]))
+        way = (
+            f"left out whole, in {folds} folds, of the fit that judges them" if folds else "unseen"
+        )
+        chapters[origin] = Chapter(
+            data=f"{count} data sets, {int(inside.sum())} rows, data sets {way}",
+            targets={
+                name: judged
+                for name, values in scores.items()
+                if (judged := here.judged(values, truths[name], even=name == kind.favourable))
+            },
+            sure=here.judged(favourable, lambda x: x.favourable if x.weight >= 1.0 else None)
+            or quality(np.zeros(1), np.ones(1, bool)),
+            simpler={
+                name: judged
+                for name, values in simpler.items()
+                if (judged := here.judged(values, truths[kind.favourable], even=True))
+            },
+        )
+    return chapters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Here:
+    """The rows of one chapter."""
+
+    labels: Sequence[Label]
+    group: NDArray[np.str_]
+    inside: NDArray[np.bool_]
+
+    def judged(
+        self, values: Scores, truth: Callable[[Label], bool | None], *, even: bool = True
+    ) -> Quality | None:
+        """Return the quality on the rows with a truth and a score; ``None`` without any.
+
+        ``even``: good and bad rows count alike in sum, as the favourable outcome's model is fitted.
+        """
+        answers = [truth(label) for label in self.labels]
+        has = np.array([a is not None for a in answers]) & self.inside & np.isfinite(values)
+        if not has.any():
+            return None
+        true = np.array([bool(a) for a in answers])[has]
+        weight = None
+        if even:
+            weight = field_weights([x for x, h in zip(self.labels, has, strict=True) if h])
+        return quality(values[has], true, weight, self.group[has])

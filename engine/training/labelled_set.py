@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.features.input_error import InputError
-from cryoverdict.features.table import FeatureTable
+from cryoverdict.features.table import FeatureTable, joined
 
 FEATURES = "features.parquet"
 LABELS = "labels.csv"
+# Sets of the simulator have names that begin so.
+SIMULATED = "simulated_"
 COLUMNS = ("subject", "favourable", "grade", "defects", "weight")
 
 
@@ -21,7 +23,8 @@ class Label:
     """What is known to be true of one subject.
 
     ``defects`` are those it surely has; a defect in ``doubtful`` may or may not be meant by an
-    expert, so nobody learns from its presence or absence. ``weight`` is how much the label counts.
+    expert, so nobody learns from its presence or absence. ``weight`` is how much the label counts:
+    1 where the verdict is sure, less where experts differ or would.
     """
 
     favourable: bool
@@ -50,8 +53,11 @@ class LabelledSet:
             msg = f"labelled set {self.name}: {odd} has measurements or a label, but not both"
             raise EngineError(msg)
 
-    def write(self, folder: Path) -> None:
-        """Write ``features.parquet`` and ``labels.csv`` into a folder; the labels come last."""
+    def write(self, folder: Path, set_of: Mapping[str, str] | None = None) -> None:
+        """Write ``features.parquet`` and ``labels.csv`` into a folder; the labels come last.
+
+        ``set_of`` tells the set of each subject where they are of several.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.table.write(folder / FEATURES)
         temporary = folder / (LABELS + ".part")
@@ -68,23 +74,36 @@ class LabelledSet:
                         " ".join(sorted(label.defects)),
                         label.weight,
                         " ".join(sorted(label.doubtful)),
-                        self.name,
+                        self.name if set_of is None else set_of[subject],
                     ]
                 )
         temporary.replace(folder / LABELS)
 
 
 def read_labelled_set(folder: Path) -> LabelledSet:
-    """Read what `LabelledSet.write` wrote; raises `InputError` naming the file and line."""
+    """Read the one set that `LabelledSet.write` wrote; raises `InputError` naming file and line."""
+    sets = read_labelled_sets(folder)
+    if len(sets) != 1:
+        names = ", ".join(s.name for s in sets[:3]) or "none"
+        msg = f"{folder / LABELS}: {len(sets)} sets ({names} …); accepted is one"
+        raise InputError(msg)
+    return sets[0]
+
+
+def read_labelled_sets(folder: Path) -> list[LabelledSet]:
+    """Read the sets that a folder holds, told apart by the column ``set``, in order of their names.
+
+    Raises `InputError` naming the file and line.
+    """
     path = folder / LABELS
-    labels: dict[str, Label] = {}
-    name, place = folder.name, str(path)
+    sets: dict[str, dict[str, Label]] = {}
+    place = str(path)
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             reader = csv.DictReader(lines)
             for row in reader:
                 place = f"{path}:{reader.line_num}"
-                name = row.get("set") or name
+                labels = sets.setdefault(row.get("set") or folder.name, {})
                 labels[row["subject"]] = Label(
                     favourable=bool(int(row["favourable"])),
                     grade=row["grade"] or None,
@@ -99,4 +118,24 @@ def read_labelled_set(folder: Path) -> LabelledSet:
         columns = ", ".join(COLUMNS)
         msg = f"{place}: {error!r}; accepted are the columns {columns}"
         raise InputError(msg) from error
-    return LabelledSet(name=name, table=FeatureTable.read(folder / FEATURES), labels=labels)
+    table = FeatureTable.read(folder / FEATURES)
+    if len(sets) < 2:
+        name = next(iter(sets), folder.name)
+        return [LabelledSet(name=name, table=table, labels=sets.get(name, {}))]
+    measured = set(table.subjects)
+    for name, labels in sets.items():
+        lacking = sorted(set(labels) - measured)
+        if lacking:
+            msg = f"{path}: {lacking[0]} of {name} has a label, but no row in {FEATURES}"
+            raise InputError(msg)
+    return [
+        LabelledSet(name=name, table=table.select(labels), labels=labels)
+        for name, labels in sorted(sets.items())
+    ]
+
+
+def write_labelled_sets(sets: Sequence[LabelledSet], folder: Path) -> None:
+    """Write several sets into one folder; their subjects must differ."""
+    labels = {subject: label for s in sets for subject, label in s.labels.items()}
+    whole = LabelledSet(name="", table=joined([s.table for s in sets]), labels=labels)
+    whole.write(folder, set_of={subject: s.name for s in sets for subject in s.labels})

@@ -96,7 +96,7 @@ def _make(order: _Order) -> _Order:
         subject = f"simulated_{order.seed:04d}/{number:04d}"
         labels["full"][subject] = label_of(made.truth)
         rows["full"][subject] = _measured(made.pixels, made, subject, counts=True)
-        if not shows_in_thumbnail(made.truth):
+        if not shows(made.truth, HIDDEN):
             continue
         labels["thumbnail"][subject] = label_of(made.truth, hidden=HIDDEN)
         binning = max(1.0, max(made.pixels.shape) / side)
@@ -120,12 +120,12 @@ def _measured(
     return measure(prepare(micrograph, Image(pixels=pixels, has_counts=counts), optics))
 
 
-def shows_in_thumbnail(truth: Truth) -> bool:
-    """Say whether the verdict can be seen at eight times the pixel size.
+def shows(truth: Truth, hidden: frozenset[str]) -> bool:
+    """Say whether the verdict can be seen where some defects are hidden.
 
-    What is bad for nothing but `HIDDEN` defects looks good there: no thumbnail teaches that.
+    What is bad for nothing but hidden defects looks good: no such picture teaches that.
     """
-    seen = {d: s for d, s in truth.defects.items() if d not in HIDDEN}
+    seen = {d: s for d, s in truth.defects.items() if d not in hidden}
     return truth.verdict == "good" or combined(seen) >= BAD_FROM
 
 

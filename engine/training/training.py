@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,13 @@ from numpy.typing import NDArray
 from cryoverdict.engine.belief import GATE_POINTS
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.kind import DecisionKind
-from cryoverdict.engine.models.kind_model import KindModel
+from cryoverdict.engine.models.embedding_basis import EmbeddingBasis
+from cryoverdict.engine.models.kind_model import KindModel, values_of
+from cryoverdict.engine.models.novelty import Novelty
 from cryoverdict.engine.models.offset_model import OffsetModel, Recipe, TrainingData
 from cryoverdict.engine.models.standardisation import Standardisation
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
+from cryoverdict.features.embedding import installed_network
 from cryoverdict.rules.effect import LogOdds, Reject
 from cryoverdict.rules.rule_set import RuleSet
 
@@ -24,8 +30,99 @@ STRANGER_THAN = 0.995
 # The share of good micrographs that a judgement starts from: even, as in the sets that experts
 # label for training (51 %, Li et al. 2020); reported sessions are better (79 to 96 %).
 GOOD_SHARE = 0.5
+# One row in so many learns without its embedding, so that trees know what to do where none is.
+WITHOUT_EMBEDDING = 12
 # A grade or defect with fewer examples than this, for or against, gets no model.
 FEWEST_EXAMPLES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a model may use: the rules' sum, the measurements, the embedding."""
+
+    rules: bool = True
+    measurements: bool = True
+    embedding: bool = True
+
+
+ALL_PARTS = Parts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Material:
+    """All rows of some labelled sets, as models take them."""
+
+    basis: EmbeddingBasis | None
+    names: tuple[str, ...]
+    monotone: tuple[int, ...]
+    values: NDArray[np.float64]
+    labels: tuple[Label, ...]
+    data_set: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, kind: DecisionKind, sets: Sequence[LabelledSet], parts: Parts) -> _Material:
+        """Gather the rows of ``sets``."""
+        features = kind.features()
+        measured = tuple(f.name for f in features)
+        basis = _basis(sets) if parts.embedding else None
+        seen = basis.names if basis else ()
+        names = (measured if parts.measurements else ()) + seen
+        better = {f.name: MONOTONE[f.better] for f in features}
+        # What the network takes for a fault may only speak against a subject.
+        better |= dict.fromkeys(basis.answers if basis else (), -1)
+        values = np.vstack([_values(s, measured, names, basis) for s in sets])
+        if parts.measurements and seen:
+            values[::WITHOUT_EMBEDDING, len(measured) :] = np.nan
+        return cls(
+            basis=basis,
+            names=names,
+            monotone=tuple(better.get(name, 0) for name in names),
+            values=values,
+            labels=tuple(s.labels[subject] for s in sets for subject in s.table.subjects),
+            data_set=np.array([s.name for s in sets for _ in s.table.subjects]),
+        )
+
+    def weights(self) -> NDArray[np.float64]:
+        """Return how much each label counts."""
+        return np.array([label.weight for label in self.labels])
+
+    def learnable(self, truth: Callable[[Label], bool | None]) -> bool:
+        """Say whether there are examples enough, both ways."""
+        answers = [truth(label) for label in self.labels]
+        return min(answers.count(True), answers.count(False)) >= FEWEST_EXAMPLES
+
+    def fitted(
+        self,
+        target: str,
+        truth: Callable[[Label], bool | None],
+        offset: NDArray[np.float64],
+        monotone: Sequence[int],
+        weight: NDArray[np.float64],
+        recipe: Recipe,
+    ) -> OffsetModel:
+        """Fit one target on the labels for which ``truth`` knows an answer."""
+        known = [truth(label) for label in self.labels]
+        data = TrainingData(
+            values=self.values,
+            target=np.array([bool(k) for k in known], dtype=np.float64),
+            offset=offset,
+            data_set=self.data_set,
+            weight=weight,
+        ).rows(np.array([k is not None for k in known]))
+        return OffsetModel.fit(target, self.names, data, monotone=monotone, recipe=recipe)
+
+    def favourable(
+        self, kind: DecisionKind, offset: NDArray[np.float64], recipe: Recipe
+    ) -> OffsetModel:
+        """Fit the favourable outcome."""
+        weight = self.weights() * field_weights(self.labels)
+        truth: Callable[[Label], bool | None] = lambda label: label.favourable  # noqa: E731
+        return self.fitted(kind.favourable, truth, offset, self.monotone, weight, recipe)
+
+    def strangeness_limit(self) -> float:
+        """Return the share of values outside the training range that is strange."""
+        strangeness = Standardisation.of(self.values).strangeness(self.values)
+        return float(np.quantile(strangeness, STRANGER_THAN))
 
 
 def train_kind(
@@ -39,62 +136,86 @@ def train_kind(
     """Fit the favourable outcome, the better grade and each defect.
 
     Each model has the sum of the rules that speak of its target as offset, and learns the rest.
+    The same sets give the same bytes, however many threads the machine's libraries would use.
     """
-    features = kind.features()
-    names = tuple(f.name for f in features)
-    monotone = [MONOTONE[f.better] for f in features]
-    free = [0] * len(names)
-    values = np.vstack([_values(s, names) for s in sets])
-    labels = [s.labels[subject] for s in sets for subject in s.table.subjects]
-    data_set = np.array([s.name for s in sets for _ in s.table.subjects])
+    with one_thread():
+        material = _Material.of(kind, sets, ALL_PARTS)
+        plain, free = material.weights(), [0] * len(material.names)
+        better = grade_truth(kind.grades[0])
+        nothing = np.zeros(len(plain))
+        truths = {d: defect_truth(d) for d in kind.defects}
+        favourable = material.favourable(kind, rules_sum(rules, sets, None), recipe)
+        return KindModel(
+            kind=kind.id,
+            favourable=favourable,
+            grade=material.fitted(kind.grades[0], better, nothing, material.monotone, plain, recipe)
+            if material.learnable(better)
+            else None,
+            defects={
+                d: material.fitted(d, truth, rules_sum(rules, sets, d), free, plain, recipe)
+                for d, truth in truths.items()
+                if material.learnable(truth)
+            },
+            strangeness_limit=material.strangeness_limit(),
+            card=card,
+            basis=material.basis,
+            novelty=Novelty.of(
+                favourable.members.standardisation, material.values, material.data_set
+            ),
+        )
 
-    def fitted(
-        target: str,
-        truth: Callable[[Label], bool | None],
-        offset: NDArray[np.float64],
-        constraint: Sequence[int],
-        weight: NDArray[np.float64],
-    ) -> OffsetModel:
-        """Fit one target on the labels for which ``truth`` knows an answer."""
-        known = [truth(label) for label in labels]
-        data = TrainingData(
-            values=values,
-            target=np.array([bool(k) for k in known], dtype=np.float64),
-            offset=offset,
-            data_set=data_set,
-            weight=weight,
-        ).rows(np.array([k is not None for k in known]))
-        return OffsetModel.fit(target, names, data, monotone=constraint, recipe=recipe)
 
-    def learnable(truth: Callable[[Label], bool | None]) -> bool:
-        """Say whether there are examples enough, both ways."""
-        answers = [truth(label) for label in labels]
-        return min(answers.count(True), answers.count(False)) >= FEWEST_EXAMPLES
+def train_favourable(
+    kind: DecisionKind,
+    rules: RuleSet,
+    sets: Sequence[LabelledSet],
+    *,
+    recipe: Recipe,
+    parts: Parts,
+) -> KindModel:
+    """Fit the favourable outcome alone, from some parts of what is known: a judge to compare with.
 
-    plain = np.array([label.weight for label in labels])
-    better = grade_truth(kind.grades[0])
-    none = np.zeros(len(labels))
-    defects = {d: defect_truth(d) for d in kind.defects}
-    return KindModel(
-        kind=kind.id,
-        favourable=fitted(
-            kind.favourable,
-            lambda x: x.favourable,
-            rules_sum(rules, sets, None),
-            monotone,
-            plain * field_weights(labels),
-        ),
-        grade=fitted(kind.grades[0], better, none, monotone, plain) if learnable(better) else None,
-        defects={
-            d: fitted(d, truth, rules_sum(rules, sets, d), free, plain)
-            for d, truth in defects.items()
-            if learnable(truth)
-        },
-        strangeness_limit=float(
-            np.quantile(Standardisation.of(values).strangeness(values), STRANGER_THAN)
-        ),
-        card=card,
-    )
+    Raises `EngineError` where the parts leave nothing to learn from.
+    """
+    with one_thread():
+        material = _Material.of(kind, sets, parts)
+        if not material.names:
+            msg = "there are no embeddings to learn from; measure the sets with a network installed"
+            raise EngineError(msg)
+        offset = rules_sum(rules, sets, None)
+        return KindModel(
+            kind=kind.id,
+            favourable=material.favourable(kind, offset * float(parts.rules), recipe),
+            grade=None,
+            defects={},
+            strangeness_limit=1.0,
+            card={},
+            basis=material.basis,
+        )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the numerical libraries to one thread: sums of floats depend on how they are split."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+def _basis(sets: Sequence[LabelledSet]) -> EmbeddingBasis | None:
+    """Return the basis of the embeddings that most subjects have; ``None`` where none has any."""
+    seen: Counter[str] = Counter()
+    for labelled in sets:
+        for network, rows in labelled.table.embeddings.items():
+            seen[network] += int((~np.isnan(rows).any(axis=1)).sum())
+    if not seen:
+        return None
+    network = min(seen, key=lambda name: (-seen[name], name))
+    vectors = [s.table.embeddings[network] for s in sets if network in s.table.embeddings]
+    installed = installed_network()
+    answers = installed.answers if installed is not None and installed.name == network else None
+    return EmbeddingBasis.of(network, np.vstack(vectors), answers)
 
 
 def field_weights(labels: Sequence[Label]) -> NDArray[np.float64]:
@@ -131,19 +252,24 @@ def rules_sum(
     return total
 
 
-def _values(labelled: LabelledSet, names: Sequence[str]) -> NDArray[np.float64]:
-    """Return one set's measurements in the kind's order; raises `EngineError` for other features.
+def _values(
+    labelled: LabelledSet,
+    measured: Sequence[str],
+    names: Sequence[str],
+    basis: EmbeddingBasis | None,
+) -> NDArray[np.float64]:
+    """Return one set's rows as models take them; raises `EngineError` for other measurements.
 
     Models must not be fitted on a table that an older version measured.
     """
-    if labelled.table.features != tuple(names):
-        odd = sorted(set(labelled.table.features) ^ set(names)) or ["the order"]
+    if labelled.table.features != tuple(measured):
+        odd = sorted(set(labelled.table.features) ^ set(measured)) or ["the order"]
         msg = (
             f"labelled set {labelled.name}: its features are not today's ({odd[0]} differs); "
             "measure it anew"
         )
         raise EngineError(msg)
-    return labelled.table.values
+    return values_of(labelled.table, names, basis)
 
 
 def grade_truth(best: str) -> Callable[[Label], bool | None]:

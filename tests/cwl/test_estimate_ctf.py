@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,34 @@ def test_images_with_known_ctf(tmp_path: Path) -> None:
         assert mean == pytest.approx(true, abs=100.0)
         assert row["cryoverdictThonRingsSeen"] == "1"
         assert row["cryoverdictDefocusDifference"] in ("nan", "none", "None")
+
+
+def test_columns_of_the_old_fit_go_and_all_others_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = demonstration()
+    spec = replace(spec, micrographs=1, bad_fraction=0.0, base=replace(spec.base, shape=(512, 512)))
+    (name,) = (p.name for p in write_data_set(spec, tmp_path, seed=4).micrographs)
+    fit = ("rlnCtfImage", "rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle", "rlnPhaseShift")
+    others = ("rlnCtfPowerSpectrum", "rlnVoltage", "rlnBeamTiltClass")
+    columns = ("rlnMicrographName", *fit, *others)
+    cells = f"{name} a.ctf:mrc 12000 11000 10 90 a_PS.mrc 300 7"
+    star = tmp_path / "list.star"
+    star.write_text("data_\n\nloop_\n" + "\n".join(f"_{c}" for c in columns) + f"\n{cells}\n")
+    for phase_plate, kept in ((False, {"rlnCtfPowerSpectrum", "rlnBeamTiltClass"}), (True, set())):
+        output = tmp_path / f"out{phase_plate}"
+        flags = ["--phase-plate"] * phase_plate
+        arguments = [str(star), "--output", str(output), *OPTICS[2:], *flags, "--json"]
+        assert run(["estimate-ctf", *arguments]) == ExitCode.DONE
+        (row,) = rows(output / "micrographs_ctf.star")
+        assert row.keys() >= kept
+        assert "rlnCtfImage" not in row
+        assert ("rlnPhaseShift" in row) == phase_plate
+        assert row.get("rlnPhaseShift") != "90"
+        assert float(row["rlnDefocusU"]) != 12000
+        notes = json.loads(capsys.readouterr().out)["notes"]
+        assert any("list's own fit: rlnCtfImage" in note for note in notes)
+        assert any("--phase-plate" in note for note in notes) != phase_plate
 
 
 def test_nothing_to_estimate_is_bad_input(

@@ -78,7 +78,7 @@ def test_the_model_names_each_class_and_its_measures(
     shares = model["model_classes"].column("rlnClassDistribution")
     assert names is not None
     assert shares is not None
-    assert names == tuple(f"{k:06d}@{files.classes}" for k in (1, 2, 3))
+    assert names == tuple(f"{k:06d}@{files.classes.name}" for k in (1, 2, 3))
     assert [float(v) for v in shares] == pytest.approx([c.share for c in found.classes], abs=1e-6)
     assert len(model["model_class_3"].rows) == BOX // 2 + 1
     counts = model["model_groups"].column("rlnGroupNrParticles")

@@ -148,11 +148,40 @@ def test_counterfactuals_turn_the_outcome_when_decided_anew(
         for name, value in d.counterfactual.changes.items():
             values[row, unseen.table.features.index(name)] = value
         changed = replace(unseen.table, values=values)
-        anew = judge.log_odds(changed, search.statistics)[row] >= 0.0
+        anew = judge.log_odds(changed, search.statistics_of(row))[row] >= 0.0
         assert anew == (d.outcome == "reject")
         assert d.counterfactual.text.startswith(
             "would be kept if " if d.outcome == "reject" else "would be rejected if "
         )
+
+
+def test_kinds_of_images_are_judged_as_if_each_had_been_given_alone(
+    judge: Judge, unseen: LabelledSet
+) -> None:
+    at = unseen.table.features.index(TELLING)
+    values = unseen.table.values.copy()
+    values[0, at] = 3.0  # ten robust deviations off among its own kind
+    counts = replace(unseen.table, values=values)
+    # Pictures of another make, among which it would be nothing special.
+    other = session(7).table
+    values = other.values.copy()
+    values[:, at] *= 30.0
+    subjects = (*counts.subjects, *other.subjects)
+    mixed = replace(
+        counts,
+        subjects=subjects,
+        values=np.concatenate((counts.values, values)),
+        absent={**counts.absent, **other.absent},
+    )
+    kinds = dict.fromkeys(subjects, "PNG") | dict.fromkeys(counts.subjects, "MRC")
+    alone = list(decide_table(judge, counts))
+    together = list(decide_table(judge, mixed, kinds))
+    unkind = list(decide_table(judge, mixed))
+    for one, found in zip(alone, together, strict=False):
+        assert found.explanation.log_odds == one.explanation.log_odds
+        assert found.counterfactual == one.counterfactual
+    assert "contrast-outlier" in [e.name for e in together[0].explanation.evidence]
+    assert "contrast-outlier" not in [e.name for e in unkind[0].explanation.evidence]
 
 
 def test_log_odds_for_search_are_those_of_the_decisions(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cryoverdict.engine.engine_error import EngineError
-from cryoverdict.engine.ledger import Entry, Ledger, read_ledger
+from cryoverdict.engine.ledger import Count, Entry, Ledger, read_ledger
 
 ENTRIES = (
     Entry(item="a", bin="kept"),
@@ -39,5 +39,15 @@ def test_a_lost_item_and_an_invented_one_are_both_noticed() -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     ledger = Ledger(step="s", entries=ENTRIES)
+    ledger.write(tmp_path / "ledger.json")
+    assert read_ledger(tmp_path / "ledger.json") == ledger
+
+
+def test_counted_items_are_in_the_sums_and_come_back(tmp_path: Path) -> None:
+    """Two million particles are not named one by one."""
+    counts = (Count(bin="kept", number=100), Count(bin="rejected", reason="edge", number=7))
+    ledger = Ledger(step="s", entries=ENTRIES, counts=counts, items_file="bins.parquet")
+    assert ledger.bins == {"kept": 102, "rejected": 8, "error": 1}
+    assert ledger.to_dict()["inputs"] == 111
     ledger.write(tmp_path / "ledger.json")
     assert read_ledger(tmp_path / "ledger.json") == ledger

@@ -201,12 +201,15 @@ def test_a_yaml_spec_is_read(tmp_path: Path) -> None:
         ("mix: {earthquake: 1}", "mix names 'earthquake'"),
         ("mix: {carbon: 0}", "mix has a negative weight or none above 0"),
         ("base: {shape: [1, 2, 3]}", "base.shape is [1, 2, 3]; accepted is a list"),
-        ("defocus_range_a: [9000, .nan]", "defocus_range_a is nan; accepted is a number"),
+        ("defocus_range_a: [9000, .nan]", ":1:25: .nan is not a plain decimal number"),
+        ("name: a\nmicrographs: 2\nname: b", ":3:1: the key name stands twice, first in line 1"),
+        ("base:\n  seed: 1\n  pixel_size_a: 1\n  pixel_size_a: 2", ":4:3: the key pixel_size_a"),
         ("ice_range_a: [500, 200]", "ice_range_a is 500 to 200; accepted is the lower"),
         ("base: {defects: [{mechanism: drift, strength: 2}]}", "strength of drift is 2"),
-        ("[1, 2]", "holds a list"),
-        ("a: [", "is not valid YAML"),
-        ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
+        ("[1, 2]", ":1:1: not a mapping; accepted is one mapping of settings"),
+        ("a: [", "not YAML"),
+        ("!!python/object/apply:os.system ['true']", "not a mapping"),
+        ("name: !!python/object/apply:os.system ['true']", "the tag tag:yaml.org,2002:python"),
     ],
 )
 def test_a_wrong_spec_is_refused_in_one_line(tmp_path: Path, text: str, found: str) -> None:
@@ -214,7 +217,7 @@ def test_a_wrong_spec_is_refused_in_one_line(tmp_path: Path, text: str, found: s
     path.write_text(text)
     with pytest.raises(InputError) as caught:
         read_spec(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{path}:")
     assert found in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -291,6 +291,10 @@ def test_options_complete_and_never_contradict(project: Path) -> None:
         ("0.885000", "-0.885", "optics group 1: pixel_size_a is -0.885;"),
         ("0.885000", "88500", "optics group 1: pixel_size_a is 88500;"),
         ("300.000000", "300000", "optics group 2: voltage_kv is 300000;"),
+        ("0.885000", "inf", "optics group 1: rlnMicrographPixelSize is inf; accepted is a finite"),
+        ("0.885000", "-Infinity", "optics group 1: rlnMicrographPixelSize is -Infinity;"),
+        ("0.885000", "1e999", "optics group 1: rlnMicrographPixelSize is 1e999;"),
+        ("300.000000", "inf", "optics group 2: rlnVoltage is inf;"),
         ("0.070000", "seven", "optics group 2: rlnAmplitudeContrast is 'seven'; accepted is a"),
         ("Movies/b.mrc 2", "Movies/b.mrc 3", "line 35: rlnOpticsGroup is 3; accepted are the"),
         ("10865.0", "deep", "line 34: rlnDefocusU is 'deep'; accepted is a number"),
@@ -306,6 +310,18 @@ def test_absurd_lists_name_the_place(project: Path, old: str, new: str, words: s
     assert str(caught.value).startswith(f"{star}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "None"])
+def test_a_pixel_size_that_is_left_open_is_unknown_and_noted(project: Path, nothing: str) -> None:
+    star = write(project / "m.star", OPTICS_BLOCK.replace("0.885000", nothing) + CTF_BLOCK)
+    found = read(star)
+    assert found.micrographs[0].optics.pixel_size_a is None
+    told = "rlnMicrographPixelSize is nan in optics group 1, so unknown"
+    assert any(told in note for note in found.notes) == (nothing != "None")
+    given = read(star, optics=Optics(pixel_size_a=1.1))
+    assert given.micrographs[0].optics.pixel_size_a == 1.1
+    assert not any("is nan" in note for note in given.notes)
 
 
 def test_all_faults_of_a_list_are_told_at_once(project: Path) -> None:

@@ -288,3 +288,20 @@ def test_real_micrographs(shared_data: Path) -> None:
     image = read_image(folder / "apoferritin" / "May08_03.13.02.bin_avg.png")
     assert (image.pixels.shape, image.saturation_level) == ((1200, 1240), 65535.0)
     assert not image.has_counts
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        (np.linspace(0.0, 1.0, 64 * 64), False),  # normalised by some program
+        (np.linspace(0.0, 1.01, 64 * 64), True),
+        (np.linspace(-0.01, 1.0, 64 * 64), True),
+        (np.arange(64 * 64) % 2, True),  # a sparse exposure: electrons there or not
+    ],
+)
+def test_real_numbers_from_0_to_1_are_no_counts(
+    tmp_path: Path, values: NDArray[np.float64], counts: bool
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values.reshape(64, 64).astype(np.float32))
+    assert read_image(path).has_counts is counts

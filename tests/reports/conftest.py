@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from tests.reports.report_data import DataSet
 
 MakeDataSet = Callable[..., "DataSet"]
+ReadScript = Callable[[Path], Any]
 
 
 @pytest.fixture(scope="session")
 def report_data() -> Any:
     """Return the module that makes data sets up."""
     return import_module("report_data")
+
+
+@pytest.fixture(scope="session")
+def read_script() -> ReadScript:
+    """Return the function that reads a data file of a page."""
+    read: ReadScript = import_module("page_data").read_script
+    return read
 
 
 @pytest.fixture(scope="session")

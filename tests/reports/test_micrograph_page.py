@@ -7,7 +7,7 @@ import json
 import weakref
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ from cryoverdict.reports.micrograph_page import write_micrograph_page
 from cryoverdict.reports.pictures import PagePictures
 from cryoverdict.reports.report_error import ReportError
 from cryoverdict.reports.rows import OUTCOMES
-from cryoverdict.reports.script_data import read_script
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import ReadScript
 
 HOSTILE = "mics/<script>alert('1')</script>\"><img src=x onerror=alert(2)>&amp;\u2028.mrc"
 
@@ -28,7 +30,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_rows_are_the_decisions_and_the_unreadable(page: Path, data_set: Any) -> None:
+def test_rows_are_the_decisions_and_the_unreadable(
+    page: Path, data_set: Any, read_script: ReadScript
+) -> None:
     rows = read_script(page.parent / "data" / "rows.js")
     said = read_script(page.parent / "data" / "page.js")
     decisions = data_set.decisions
@@ -48,7 +52,9 @@ def test_rows_are_the_decisions_and_the_unreadable(page: Path, data_set: Any) ->
     assert rows["pictured"] == [1] * 20 + [0] * 212
 
 
-def test_details_are_the_decisions_in_files_of_a_hundred(page: Path, data_set: Any) -> None:
+def test_details_are_the_decisions_in_files_of_a_hundred(
+    page: Path, data_set: Any, read_script: ReadScript
+) -> None:
     chunks = [read_script(p) for p in sorted((page.parent / "data").glob("details_*.js"))]
     assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 30]
     for detail, decision in zip(chain(*chunks), data_set.decisions, strict=True):
@@ -69,7 +75,7 @@ def test_details_are_the_decisions_in_files_of_a_hundred(page: Path, data_set: A
         assert told == [(c["rule"], c["missing"]) for c in decision["could_not_say"]]
 
 
-def test_columns_are_the_table(page: Path, data_set: Any) -> None:
+def test_columns_are_the_table(page: Path, data_set: Any, read_script: ReadScript) -> None:
     table: FeatureTable = data_set.table
     for j, name in enumerate(table.features):
         column = read_script(page.parent / "data" / f"column_{j:03d}.js")
@@ -114,7 +120,9 @@ def test_pictures_are_asked_for_one_by_one_and_let_go(report_data: Any, tmp_path
     assert most <= 1
 
 
-def test_hostile_texts_stay_texts(report_data: Any, tmp_path: Path) -> None:
+def test_hostile_texts_stay_texts(
+    report_data: Any, tmp_path: Path, read_script: ReadScript
+) -> None:
     data = report_data.make_data_set(3, unreadable=0)
     table = data.table
     decision = json.loads(json.dumps(data.decisions[0])) | {"subject": HOSTILE}
@@ -206,7 +214,9 @@ def test_faults_name_their_subject(data_set: Any, tmp_path: Path) -> None:
         write_micrograph_page(tmp_path / "b", **data_set.page(), key_features=["nonsense"])
 
 
-def test_key_measurements_may_be_chosen(report_data: Any, tmp_path: Path) -> None:
+def test_key_measurements_may_be_chosen(
+    report_data: Any, tmp_path: Path, read_script: ReadScript
+) -> None:
     data = report_data.make_data_set(40)
     chosen = ["spot_count", "defocus_um"]
     page = write_micrograph_page(tmp_path / "report", **data.page(), key_features=chosen)

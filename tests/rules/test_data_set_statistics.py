@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryoverdict.rules.data_set_statistics import DataSetStatistics, measure_statistics
+from cryoverdict.rules.data_set_statistics import (
+    ABSOLUTE_FLOOR,
+    RELATIVE_FLOOR,
+    DataSetStatistics,
+    measure_statistics,
+)
 from cryoverdict.rules.expression import Name, Statistic
 from cryoverdict.rules.expression_parser import parse_expression
 
@@ -49,6 +54,19 @@ def test_a_data_set_without_variation_gives_no_robust_z() -> None:
     assert np.isnan(z_of(9.0, [3.0] * 12))
     # One third of a number does not add up exactly; that is rounding and no variation.
     assert np.isnan(z_of(9.0, [1e6 / 3, 1e6 * (1 / 3)] * 5 + [1e6 / 3 + 1e-10]))
+
+
+def test_near_identical_values_have_no_outliers() -> None:
+    # The MAD is 0.02 % of the median.
+    column = [100.0 + 0.01 * i for i in range(-4, 5)]
+    assert z_of(100.5, column) == pytest.approx(0.5 / (100 * RELATIVE_FLOOR))
+    about_zero = [1e-5 * i for i in range(-4, 5)]
+    assert z_of(0.002, about_zero) == pytest.approx(0.002 / ABSOLUTE_FLOOR)
+
+
+def test_a_spread_above_the_noise_is_taken_as_it_is() -> None:
+    column = [100.0 + i for i in range(-4, 5)]
+    assert z_of(110.0, column) == pytest.approx(10 / (1.4826 * 2))
 
 
 def test_median_mad_and_quantile() -> None:

@@ -20,6 +20,19 @@ SCORE += "least: {value: 0.1, unit: '1', spread: x, source: y}"
 FAR_EXAMPLES = "fires: [{robust_z(resolution_a): 3.01}]\nsilent: [{robust_z( resolution_a ): 3}]"
 
 
+def ship_outlier(shelf: Shelf, because: str) -> None:
+    """Ship a rule that fires beyond three robust deviations of the resolution."""
+    shelf.ship(
+        "a",
+        shelf.text(
+            when="robust_z(resolution_a) > far",
+            thresholds="far: {value: 3, unit: '1', spread: x, source: y}",
+            because=because,
+            examples=FAR_EXAMPLES,
+        ),
+    )
+
+
 def test_a_finding_holds_the_comparisons_it_made(shelf: Shelf) -> None:
     shelf.ship("a", shelf.text(when="resolution_a > limit and score < least", thresholds=SCORE))
     table = shelf.table(resolution_a=[7.0, 7.0, 5.0, None], score=[0.05, None, None, 0.05])
@@ -59,15 +72,7 @@ def test_the_sentence_shows_values_with_units(shelf: Shelf) -> None:
 
 
 def test_a_position_in_the_data_set_is_compared_and_told(shelf: Shelf) -> None:
-    shelf.ship(
-        "a",
-        shelf.text(
-            when="robust_z(resolution_a) > far",
-            thresholds="far: {value: 3, unit: '1', spread: x, source: y}",
-            because="It lies {robust_z(resolution_a)} deviations off.",
-            examples=FAR_EXAMPLES,
-        ),
-    )
+    ship_outlier(shelf, "It lies {robust_z(resolution_a)} deviations off.")
     rules = shelf.load()
     column = [4.0, 1.0, 3.0, 2.0, 8.0, 5.0, 6.0, 7.0, 40.0, None]
     found = [f[0] for f in rules.findings(shelf.table(resolution_a=column)).values()]
@@ -81,15 +86,7 @@ def test_a_position_in_the_data_set_is_compared_and_told(shelf: Shelf) -> None:
 
 
 def test_one_subject_is_judged_again_within_the_statistics_of_its_data_set(shelf: Shelf) -> None:
-    shelf.ship(
-        "a",
-        shelf.text(
-            when="robust_z(resolution_a) > far",
-            thresholds="far: {value: 3, unit: '1', spread: x, source: y}",
-            because="Far off.",
-            examples=FAR_EXAMPLES,
-        ),
-    )
+    ship_outlier(shelf, "Far off.")
     rules = shelf.load()
     table = shelf.table(resolution_a=[4.0, 1.0, 3.0, 2.0, 8.0, 5.0, 6.0, 7.0, 40.0])
     statistics = rules.statistics(table)
@@ -172,3 +169,38 @@ def test_forty_rules_over_five_thousand_subjects_take_about_a_second(shelf: Shel
     expected = sum(finding.fired is True for finding in found["m0"])
     assert expected in (0, 40)
     assert len(found) == size
+
+
+def test_subjects_are_compared_with_their_own_kind_alone(shelf: Shelf) -> None:
+    ship_outlier(shelf, "Far off.")
+    rules = shelf.load()
+    counts = [4.0, 1.0, 3.0, 2.0, 8.0, 5.0, 6.0, 7.0, 40.0]
+    pictures = [value + 1000 for value in counts]
+    mixed = [value for pair in zip(pictures, counts, strict=True) for value in pair]
+    table = shelf.table(resolution_a=[*mixed, 9.0])
+    kinds = dict(zip(table.subjects, ["picture", "count"] * 9 + ["other"], strict=True))
+    found = rules.findings_by_kind(table, kinds)
+    assert tuple(found) == table.subjects
+    fired = {subject: f[0].fired for subject, f in found.items()}
+    assert [fired[s] for s in table.subjects] == [False] * 16 + [True, True, None]
+    among = "9 micrographs of the same kind (picture)"
+    assert found[table.subjects[16]][0].sentence == f"Far off. Compared with {among}."
+    assert "1 micrograph of the same kind (other)" in found[table.subjects[18]][0].sentence
+    statistics = rules.statistics_by_kind(table, kinds)
+    assert statistics["count"].values["median(resolution_a)"] == 5.0
+    assert statistics["picture"].values["median(resolution_a)"] == 1005.0
+
+
+def test_one_kind_is_the_whole_data_set_and_is_not_spoken_of(shelf: Shelf) -> None:
+    shelf.ship("a", shelf.text())
+    rules = shelf.load()
+    table = shelf.table(resolution_a=[7.0, 5.0])
+    assert rules.findings_by_kind(table, {"a": "MRC", "b": "MRC"}) == rules.findings(table)
+    assert rules.findings_by_kind(table) == rules.findings(table)
+
+
+def test_a_sentence_tells_no_absurd_number_of_deviations(shelf: Shelf) -> None:
+    ship_outlier(shelf, "It lies {robust_z(resolution_a)} deviations off.")
+    table = shelf.table(resolution_a=[4.0, 1.0, 3.0, 2.0, 8.0, 5.0, 6.0, 7.0, 4e6])
+    finding = shelf.load().findings(table)[table.subjects[-1]][0]
+    assert finding.sentence == "It lies more than 50 deviations off."

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
 from cryoverdict.rules.effect import LogOdds, Reject
 from cryoverdict.rules.example_check import example_faults
+from cryoverdict.rules.rule_error import RuleError
+from cryoverdict.rules.rule_loader import load_rules
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Shelf
@@ -137,3 +141,79 @@ def test_a_fraction_stays_a_fraction(shelf: Shelf) -> None:
     )
     shelf.lay("ours", "override: worst-tenth\nthresholds: {share: 90}")
     assert shelf.faults()[0].startswith("ours.yaml:2:21: the fraction share is 90; accepted is 0")
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("-8", "limit is -8 Å; accepted is a number above 0 (it is 6 Å as shipped)"),
+        ("0", "limit is 0 Å; accepted is a number above 0"),
+        ("0.004", "limit is 0.004 Å, 1500 times off the shipped 6 Å; give it in A, or switch"),
+        ("60000", "limit is 60000 Å, 10000 times off"),
+        ("0.01", ""),
+        ("5000", ""),
+    ],
+)
+def test_a_length_makes_physical_sense(stocked: Shelf, value: str, fault: str) -> None:
+    stocked.lay("ours", f"override: poor-resolution\nthresholds: {{limit: {value}}}")
+    if not fault:
+        assert stocked.load().rules[0].numbers == {"limit": float(value)}
+        return
+    (line,) = stocked.faults()
+    assert line.startswith(f"ours.yaml:2:21: {fault}")
+
+
+@pytest.mark.parametrize(
+    ("shipped", "value", "fault"),
+    [
+        ("0.5", "-0.1", "least is -0.1; accepted is 0 or more (it is 0.5 as shipped)"),
+        ("-0.5", "0.1", ""),
+        ("0.5", "0", ""),
+        ("0.5", "1000", ""),
+    ],
+)
+def test_a_pure_number_keeps_its_sign_where_that_is_positive(
+    shelf: Shelf, shipped: str, value: str, fault: str
+) -> None:
+    shelf.ship(
+        "low",
+        shelf.text(
+            rule_id="low",
+            when="score < least",
+            thresholds=f"least: {{value: {shipped}, unit: '1', spread: x, source: y}}",
+            because="Low.",
+            examples="fires: [{score: -9}]\nsilent: [{score: 9}]",
+        ),
+    )
+    shelf.lay("ours", f"override: low\nthresholds: {{least: {value}}}")
+    if not fault:
+        assert shelf.load().rules[0].numbers == {"least": float(value)}
+        return
+    assert shelf.faults() == [f"ours.yaml:2:21: {fault}"]
+
+
+@pytest.mark.parametrize("value", ["45", "-0.5"])
+def test_a_fraction_of_the_area_lies_between_0_and_1(tmp_path: Path, value: str) -> None:
+    (tmp_path / "ours.yaml").write_text(
+        f"override: contamination-some\nthresholds: {{tolerated: {value}}}"
+    )
+    with pytest.raises(RuleError) as caught:
+        load_rules("reject-micrographs", [tmp_path], features=REJECT_MICROGRAPHS.units())
+    (fault,) = caught.value.faults
+    assert (fault.line, fault.column) == (2, 25)
+    assert "accepted is 0" in fault.message
+
+
+def test_an_angle_is_at_most_a_full_turn(shelf: Shelf) -> None:
+    shelf.ship(
+        "turned",
+        shelf.text(
+            rule_id="turned",
+            when="angle_deg > most",
+            thresholds="most: {value: 45, unit: deg, spread: x, source: y}",
+            because="Turned.",
+            examples="fires: [{angle_deg: 46}]\nsilent: [{angle_deg: 45}]",
+        ),
+    )
+    shelf.lay("ours", "override: turned\nthresholds: {most: 450}")
+    assert shelf.faults() == ["ours.yaml:2:20: most is 450°; accepted is -360° to 360°"]

@@ -61,7 +61,7 @@ def test_deep_nesting_is_refused_and_breaks_nothing(shelf: Shelf, depth: int) ->
 
 def test_an_endless_file_is_refused(shelf: Shelf) -> None:
     shelf.ship("a", "a: " + "x" * 1_000_001)
-    assert "accepted is a rule file of at most 1000000" in shelf.faults()[0]
+    assert "accepted is a file of at most 1000000" in shelf.faults()[0]
 
 
 def test_a_bomb_of_aliases_does_not_go_off(shelf: Shelf) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from cryoverdict.cwl.commands.rules import command
+from cryoverdict.cwl.commands.rules import DECISIONS, command
 from cryoverdict.features.families import micrograph_features
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.rules.rule_error import RuleError
@@ -34,12 +34,36 @@ def site(tmp_path: Path) -> Path:
 def test_check_counts_the_rules(site: Path) -> None:
     listed = json.loads(run("list", "--json").output)
     result = run("check", str(site))
-    assert result.output == f"reject-micrographs: {len(listed)} rules, 0 idle, no faults\n"
+    first, *others = result.output.splitlines()
+    assert first == f"reject-micrographs: {len(listed)} rules in use, no faults"
+    assert [line.split(":")[0] for line in others] == list(DECISIONS[1:])
     assert result.exit_code == 0
     summary = json.loads(run("check", "--rules", str(site), "--json").output)
     assert summary["reject-micrographs"]["rules"] == len(listed)
     shipped = json.loads(run("check", "--json").output)
     assert summary["reject-micrographs"]["digest"] != shipped["reject-micrographs"]["digest"]
+
+
+def test_check_says_which_rules_are_switched_off(site: Path) -> None:
+    (site / "off.yaml").write_text("override: motion-late\nenabled: false\n")
+    first = run("check", str(site)).output.splitlines()[0]
+    assert first.endswith("rules in use, 1 switched off by your files, no faults")
+    summary = json.loads(run("check", str(site), "--json").output)["reject-micrographs"]
+    assert (summary["switched_off"], summary["deprecated"]) == (["motion-late"], [])
+    assert "motion-late" in run("list", "--rules", str(site)).output
+    states = run("list", "--rules", str(site)).output.splitlines()
+    (line,) = (one for one in states if one.startswith("motion-late "))
+    assert line.split(maxsplit=1)[1].startswith("switched off")
+
+
+def test_the_test_says_what_an_override_changes(site: Path) -> None:
+    # Of its examples 5.05 Å fires, 5 Å does not, and one could not be said; with 8 Å none fires.
+    told = run("test", "--rules", str(site)).output.splitlines()
+    assert told[1] == "motion-early, overridden: much is 8 instead of 5 (we polish)"
+    assert told[2].strip().startswith("1 of its 3 examples are answered otherwise")
+    (record,) = json.loads(run("test", "--rules", str(site), "--json").output)["overrides"]
+    assert (record["rule"], record["examples"], record["changed"]) == ("motion-early", 3, 1)
+    assert len(run("test").output.splitlines()) == 1
 
 
 def test_check_hands_on_every_fault(site: Path, tmp_path: Path) -> None:

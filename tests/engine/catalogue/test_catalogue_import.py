@@ -8,24 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import mrcfile
 import numpy as np
+import PIL.Image
 import pytest
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from cryoverdict.engine.catalogue import schema
 from cryoverdict.engine.catalogue.answers_text import read_answers
 from cryoverdict.engine.catalogue.database import Catalogue, open_catalogue
 from cryoverdict.engine.catalogue.entry import Entry
+from cryoverdict.engine.catalogue.exporting import Choice, export_sets
 from cryoverdict.engine.catalogue.import_plan import Sayings, plan_import
-from cryoverdict.engine.catalogue.pictures import pixels_of
 from cryoverdict.engine.catalogue.recording import write_embedding
 from cryoverdict.engine.catalogue.survey import content_hash
 from cryoverdict.engine.engine_error import EngineError
-from cryoverdict.engine.measurement_store import measuring_code
+from cryoverdict.engine.measurement_store import Measurement, measuring_code
+from cryoverdict.engine.training.labelled_set import read_labelled_set
 from cryoverdict.features.feature import Absent
 from cryoverdict.features.micrograph import GivenCtf, Micrograph
 from cryoverdict.features.optics import Optics
@@ -46,6 +51,12 @@ def rows(catalogue: Catalogue, table: sa.Table) -> list[dict[str, Any]]:
     query = sa.select(table).order_by(*table.primary_key.columns)
     with catalogue.reading() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def pixels_of(content: bytes) -> NDArray[np.uint8]:
+    """Return the pixels ``(y, x)`` of a stored picture."""
+    with PIL.Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
+        return np.asarray(picture, np.uint8)
 
 
 def everything(catalogue: Catalogue) -> dict[str, list[dict[str, Any]]]:
@@ -327,6 +338,24 @@ def test_an_embedding_is_kept_by_its_model(
     assert np.frombuffer(row["vector"], "<f4").tolist() == [0.5, -1.25]
     with pytest.raises(EngineError, match="has no micrograph 0000"):
         write_embedding(catalogue, "0" * 64, model="m", vector=[1.0])
+
+
+def test_embeddings_come_with_the_measurement_and_go_with_the_export(
+    catalogue: Catalogue, stand_in: Any, tmp_path: Path
+) -> None:
+    """A picture without an embedding gets an empty row in the exported table."""
+
+    def measure(micrograph: Micrograph) -> Measurement:
+        seen = {"cnn-1": np.array([0.5, -1.25], np.float32)}
+        found: Measurement = stand_in.measure(micrograph)
+        return replace(found, embeddings=seen if micrograph.path.stem == "mic_001" else {})
+
+    folder = stand_in.write_classes(tmp_path / "classes", {"Great": 2})
+    stand_in.bring(catalogue, folder, how=measure)
+    chosen = export_sets(catalogue, tmp_path / "out", Choice(), stand_in.FEATURES)
+    table = read_labelled_set(next(iter(chosen.folders.values()))).table
+    expected = [[0.5, -1.25], [np.nan, np.nan]]
+    np.testing.assert_array_equal(table.embeddings["cnn-1"], expected)
 
 
 def start(place: str, folder: Path, *, threads: int = 1, seconds: float = 0.05) -> Any:

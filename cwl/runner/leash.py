@@ -1,0 +1,38 @@
+"""Run cwltool on a leash: when the caller is gone, so is cwltool and every job it started.
+
+Started as ``python -m cryoverdict.cwl.runner.leash ARGUMENTS-OF-CWLTOOL`` as the leader of a new
+process group, its standard input the reading end of a pipe that the caller holds open. Whatever
+ends the caller, kill -9 among it, closes the pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+
+# Time for cwltool to end its jobs and clear its folders.
+PATIENCE_S = 2.0
+
+
+def watch() -> None:
+    """Wait for the end of standard input, then end this process group."""
+    while os.read(0, 4096):
+        pass
+    os.killpg(0, signal.SIGTERM)
+    time.sleep(PATIENCE_S)
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    """Watch the leash and become cwltool."""
+    threading.Thread(target=watch, daemon=True).start()
+    sys.argv[0] = "cwltool"
+    runpy.run_module("cwltool", run_name="__main__", alter_sys=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What a run needs of the machine, found out before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cryoverdict.cwl.runner.workflow_file import files_of
+from cryoverdict.engine.program_error import ProgramError
+from cryoverdict.features.micrograph_list import MicrographList
+
+CLASSIFY = "classify.cwl"
+LEAST_MIB = 1536
+# Working on a micrograph takes about so many times the room of its file, beside what the program
+# takes itself (measured on 4096² pixels of four bytes: 0.27 GB in all).
+TIMES_THE_FILE = 10
+PROGRAM_MIB = 512
+
+
+def check_classifier(workflow: Path, values: Mapping[str, Any]) -> None:
+    """Raise `ProgramError` where a workflow classifies and the classifier is not installed."""
+    classifies = any(path.name == CLASSIFY for path in files_of(workflow))
+    builtin = (values.get("classifier") or "builtin") == "builtin"
+    if classifies and builtin and find_spec("torch") is None:
+        msg = (
+            "the built-in 2D classifier needs PyTorch, which is not installed; "
+            "pip install 'cryoverdict[classify]', or use --classifier relion"
+        )
+        raise ProgramError(msg)
+
+
+def batch_ram_mib(micrographs: MicrographList) -> int:
+    """Return the memory in MiB that working on one micrograph after the other may take."""
+    sizes = [m.path.stat().st_size for m in micrographs.micrographs if m.path.is_file()]
+    largest = max(sizes, default=0) >> 20
+    return max(LEAST_MIB, PROGRAM_MIB + TIMES_THE_FILE * largest)

@@ -1,0 +1,162 @@
+#!/usr/bin/env cwl-runner
+cwlVersion: v1.0
+class: CommandLineTool
+id: pick
+label: Pick particles
+doc: |
+  Picks particles with decided parameters, and looks again at each micrograph.
+
+baseCommand: [cryoverdict, pick]
+arguments: [--quiet]
+
+inputs:
+  - id: micrographs
+    type:
+      - Directory
+      - type: array
+        items: Directory
+    label: Micrographs
+    doc: Folders of decide-micrographs or split-micrographs.
+    inputBinding:
+      position: 1
+  - id: parameters
+    type: Directory
+    label: Picking parameters
+    doc: The folder of decide-picking, with its picking.json.
+    inputBinding:
+      prefix: --parameters
+  - id: picker
+    type:
+      - "null"
+      - type: array
+        items:
+          type: enum
+          name: picker
+          symbols: [builtin, relion, topaz]
+        inputBinding:
+          prefix: --picker
+    label: Pickers
+    doc: Who picks; several make a consensus; without one the built-in picker.
+  - id: given_picks
+    type:
+      - "null"
+      - type: array
+        items: [File, Directory]
+        inputBinding:
+          prefix: --given-picks
+    label: Given picks
+    doc: |
+      Picks of RELION, crYOLO, Topaz or cryoSPARC, instead of the built-in picker; with --picker,
+      consensus with it. Repeatable.
+  - id: flip_given_y
+    type: boolean?
+    label: Flip y of given picks
+    doc: |
+      The y of given cryoSPARC picks counts from the last row: picked on micrographs of its Patch
+      Motion, to be used on those of another program.
+    inputBinding:
+      prefix: --flip-given-y
+  - id: templates
+    type: File?
+    label: Templates
+    doc: Templates, light on dark.
+    inputBinding:
+      prefix: --templates
+  - id: particles
+    type: int?
+    label: Number of particles
+    doc: 'Stop at so many particles, the micrographs spread over defocus: for a first round.'
+    inputBinding:
+      prefix: --particles
+  - id: box
+    type: boolean?
+    label: Box files
+    doc: Write .box files beside the coordinates.
+    inputBinding:
+      prefix: --box
+  - id: pixel_size_a
+    type: float?
+    label: Pixel size (Å)
+    doc: Pixel size in Å, where the files lack it.
+    inputBinding:
+      prefix: --pixel-size-a
+  - id: voltage_kv
+    type: float?
+    label: Voltage (kV)
+    doc: Acceleration voltage in kV.
+    inputBinding:
+      prefix: --voltage-kv
+  - id: cs_mm
+    type: float?
+    label: Spherical aberration (mm)
+    doc: Spherical aberration in mm.
+    inputBinding:
+      prefix: --cs-mm
+  - id: amplitude_contrast
+    type: float?
+    label: Amplitude contrast
+    doc: Amplitude contrast, 0 to 1.
+    inputBinding:
+      prefix: --amplitude-contrast
+  - id: rules
+    type:
+      - "null"
+      - type: array
+        items: Directory
+        inputBinding:
+          prefix: --rules
+    label: Rules of the site
+    doc: Folders of your own rules and overrides, laid over the shipped ones.
+  - id: threads
+    type: int
+    default: 1
+    label: Threads
+    doc: Parallel worker processes; also the cores that the job asks for.
+    inputBinding:
+      prefix: --threads
+  - id: output
+    type: string
+    default: picked
+    label: Folder
+    doc: Name of the folder that receives all outputs.
+    inputBinding:
+      prefix: --output
+  - id: ram_mib
+    type: int
+    default: 1536
+    label: Memory (MiB)
+    doc: Memory that the job asks for, in MiB.
+
+outputs:
+  - id: picked
+    type: Directory
+    label: Picks
+    doc: |
+      autopick.star, micrographs.star, coordinates/*.star, picks.parquet, decisions.jsonl,
+      ledger.json and report/.
+    outputBinding:
+      glob: $(inputs.output)
+  - id: ledger
+    type: File
+    label: Ledger
+    outputBinding:
+      glob: $(inputs.output)/ledger.json
+
+successCodes: [0, 3, 4]
+
+requirements:
+  - class: ResourceRequirement
+    coresMin: $(inputs.threads)
+    ramMin: $(inputs.ram_mib)
+
+hints:
+  - class: SoftwareRequirement
+    packages:
+      - package: cryoverdict
+        version: ["0.1.0"]
+  - class: DockerRequirement
+    dockerPull: cryoverdict:0.1.0
+  - class: EnvVarRequirement
+    envDef:
+      - envName: CRYOVERDICT_VERSION
+        envValue: "0.1.0"

@@ -1,0 +1,1 @@
+"""Settling the parameters of extraction and 2D classification."""

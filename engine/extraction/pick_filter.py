@@ -1,0 +1,67 @@
+"""Which picks cannot or need not be cut out: over the edge, or cut out already."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
+
+IntArray = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def wholly_outside(x: IntArray, y: IntArray, shape: tuple[int, int], box: int) -> Mask:
+    """Return which windows hold no pixel of a micrograph of ``shape`` (rows, columns)."""
+    return ~_within(x, y, shape, -(box - box // 2) + 1, -(box // 2))
+
+
+def over_the_edge(
+    x: IntArray, y: IntArray, shape: tuple[int, int], settings: ExtractionSettings
+) -> Mask:
+    """Return which windows lack a part of what must lie inside the micrograph.
+
+    For the policy ``box`` that is the window, for ``particle`` the disc of its mask, for ``fill``
+    any pixel.
+    """
+    half = settings.box_px // 2
+    if settings.edge == "fill":
+        return wholly_outside(x, y, shape, settings.box_px)
+    if settings.edge == "box":
+        return ~_within(x, y, shape, half, half - 1)
+    radius = settings.particle_radius_px
+    return ~_within(x, y, shape, radius, min(radius, half - 1))
+
+
+def _within(x: IntArray, y: IntArray, shape: tuple[int, int], before: int, after: int) -> Mask:
+    """Return which pixels have so many before and after them in the micrograph, along x and y."""
+    rows, columns = shape
+    return (x - before >= 0) & (x + after < columns) & (y - before >= 0) & (y + after < rows)
+
+
+def duplicates(
+    x: NDArray[np.float64], y: NDArray[np.float64], score: NDArray[np.float64], distance: float
+) -> Mask:
+    """Return which of some picks are closer than ``distance`` to a better one that stays.
+
+    Better is the higher score, an unknown (NaN) score being the worst; of equals, the earlier.
+    """
+    gone = np.zeros(len(x), dtype=np.bool_)
+    if distance <= 0.0 or len(x) < 2:
+        return gone
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(np.stack([x, y], axis=1))
+    pairs = tree.query_pairs(distance, output_type="ndarray")
+    if not len(pairs):
+        return gone
+    apart = np.hypot(x[pairs[:, 0]] - x[pairs[:, 1]], y[pairs[:, 0]] - y[pairs[:, 1]])
+    rank = np.empty(len(x), dtype=np.int64)
+    rank[np.argsort(-np.nan_to_num(score, nan=-np.inf), kind="stable")] = np.arange(len(x))
+    near = np.sort(rank[pairs[apart < distance]], axis=1)
+    by_rank = np.zeros(len(x), dtype=np.bool_)
+    # In the order of the better one: whoever is gone by then takes nobody along.
+    for better, worse in near[np.lexsort((near[:, 1], near[:, 0]))].tolist():
+        if not by_rank[better]:
+            by_rank[worse] = True
+    return by_rank[rank]

@@ -1,0 +1,82 @@
+"""How many of the places above a score are particles, by what chance alone would show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Double = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Discoveries:
+    """Scores of a data set beside those that chance gives in the same area.
+
+    ``scores`` ``(m,)`` fall; ``null`` ``(m,)`` is how many by chance exceed each. ``likely`` is the
+    most places that chance does not explain: an estimate of the number of particles.
+    """
+
+    scores: _Double
+    null: _Double
+    likely: float
+
+    @property
+    def rate(self) -> _Double:
+        """Share of the places at or above each score that chance explains, never falling."""
+        share = np.minimum(self.null / np.arange(1, len(self.scores) + 1), 1.0)
+        # The rate that can be reached at some lower score holds at this one, too.
+        lowest: _Double = np.minimum.accumulate(share[::-1])[::-1]
+        return lowest
+
+    @property
+    def expected_f1(self) -> _Double:
+        """F1 that each score as threshold is expected to give against all likely particles."""
+        count = np.arange(1, len(self.scores) + 1)
+        true = np.maximum(count - self.null, 0.0)
+        f1: _Double = 2.0 * true / (count + max(self.likely, 1.0))
+        return f1
+
+    def threshold(self, rate: float) -> float:
+        """Return the score with the best expected F1 among those that hold a discovery rate.
+
+        Infinite where no score holds it.
+        """
+        if not len(self.scores):
+            return float("inf")
+        good = np.where(self.rate <= rate, self.expected_f1, -1.0)
+        best = int(good.argmax())
+        return float(self.scores[best]) if good[best] > 0.0 else float("inf")
+
+    def local_rate(self, score: _Double) -> _Double:
+        """Return how likely chance explains a place of each score, from densities over 0.5."""
+        width = 0.25
+        high, low = score + width, score - width
+        seen = self._above(low) - self._above(high)
+        chance = self._null_above(low) - self._null_above(high)
+        share: _Double = np.clip(chance / np.maximum(seen, 1.0), 0.0, 1.0)
+        return share
+
+    def _above(self, score: _Double) -> _Double:
+        """Return how many scores exceed each of some values."""
+        return np.searchsorted(-self.scores, -score, side="right").astype(np.float64)
+
+    def _null_above(self, score: _Double) -> _Double:
+        """Return how many exceed each of some values by chance."""
+        if not len(self.scores):
+            return np.zeros(len(score))
+        return np.interp(score, self.scores[::-1], self.null[::-1])
+
+
+def discoveries(scores: _Double, null_scores: _Double, null_weight: float = 1.0) -> Discoveries:
+    """Return the discoveries of some scores; each null score stands for ``null_weight`` places.
+
+    Source: Benjamini & Hochberg 1995 for the rate; decoys as Elias & Gygi 2007 in proteomics.
+    """
+    falling = np.sort(scores)[::-1]
+    chance = np.sort(null_scores)[::-1]
+    null = null_weight * np.searchsorted(-chance, -falling, side="right").astype(np.float64)
+    true = np.arange(1, len(falling) + 1) - null
+    likely = float(true.max()) if len(falling) else 0.0
+    return Discoveries(scores=falling, null=null, likely=max(likely, 0.0))

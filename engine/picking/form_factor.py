@@ -1,0 +1,40 @@
+"""What a round particle looks like in Fourier space."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Double = NDArray[np.float64]
+
+# Width of a particle's rim (Gaussian deviation) as a fraction of its diameter: proteins are
+# no balls, and their centres are found with an error.
+RIM = 0.06
+
+
+def ball(frequency: _Double, diameter_a: float, rim: float = RIM) -> _Double:
+    """Return the form factor of a ball with a soft rim, 1 at frequency 0.
+
+    Projections of a particle, averaged over directions, are those of its spherical average. With
+    x = π k D it is 3 (sin x − x cos x) / x³, and the rim damps it by exp(−2 (π w D k)²).
+    """
+    x = np.maximum(np.pi * np.asarray(frequency, np.float64) * diameter_a, 1e-3)
+    solid = 3.0 * (np.sin(x) - x * np.cos(x)) / x**3
+    damped: _Double = solid * np.exp(-2.0 * np.square(rim * x))
+    return damped
+
+
+def hollow(frequency: _Double, diameter_a: float, inside: float, rim: float) -> _Double:
+    """Return the form factor of a shell whose inner diameter is the fraction ``inside`` of its own.
+
+    1 at frequency 0; ``inside`` 0 is a ball. The rim is softened as in `ball`.
+    """
+    if inside <= 0.0:
+        return ball(frequency, diameter_a, rim)
+    share = inside**3
+    x = np.maximum(np.pi * np.asarray(frequency, np.float64) * diameter_a, 1e-3)
+    damping = np.exp(-2.0 * np.square(rim * x))
+    outer = ball(frequency, diameter_a, 0.0)
+    inner = ball(frequency, diameter_a * inside, 0.0)
+    shell: _Double = (outer - share * inner) / (1.0 - share) * damping
+    return shell

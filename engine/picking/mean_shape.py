@@ -1,0 +1,130 @@
+"""The mean shape of what was found: its form factor, and the round body that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.picking.form_factor import hollow
+from cryoverdict.engine.picking.noise import ring_power
+from cryoverdict.engine.picking.picking_field import PickingField
+from cryoverdict.engine.picking.rings import Rings
+
+_Double = NDArray[np.float64]
+
+# A ball's diameter over its radius of gyration: 2 √(5/3).
+BALL = 2.0 * (5.0 / 3.0) ** 0.5
+# Bodies that are tried: inner over outer diameter, and rims over the outer diameter.
+INSIDES = (0.0, 0.3, 0.45, 0.6, 0.75)
+RIMS = (0.04, 0.08, 0.12, 0.17)
+# Frequencies that tell the size, over the diameter: the main lobe and the first side lobe.
+LOWEST, HIGHEST = 0.25, 2.0
+# The body is a sketch: it is not held to the form factor more closely than this.
+SKETCH = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FormFactor:
+    """The mean form factor of particles over ``frequency`` (1/Å), with its variance."""
+
+    frequency: _Double
+    values: _Double
+    variance: _Double
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A shell with a soft rim; ``misfit`` is its squared distance in the fit, ``amplitude`` its
+    height at frequency 0.
+    """
+
+    outer_a: float
+    inside: float
+    rim: float
+    amplitude: float
+    misfit: float
+
+    @property
+    def diameter_a(self) -> float:
+        """Diameter of the ball with the same radius of gyration."""
+        return body_diameter(self.outer_a, self.inside, self.rim)
+
+
+def body_diameter(outer_a: float, inside: float, rim: float) -> float:
+    """Return the diameter of the ball that has a shell's radius of gyration.
+
+    >>> round(body_diameter(100.0, 0.0, 0.0), 6)
+    100.0
+    """
+    outer = 0.5 * outer_a
+    inner = outer * inside
+    square = 0.6 * (outer**5 - inner**5) / (outer**3 - inner**3) + 3.0 * (rim * outer_a) ** 2
+    return float(BALL * square**0.5)
+
+
+def mean_form_factor(
+    fields: Sequence[PickingField],
+    places: Sequence[tuple[_Double, _Double]],
+    rings: Rings,
+    ground_a: float,
+) -> FormFactor:
+    """Return the mean form factor of what lies at some places (y, x) of each field.
+
+    The transform of a micrograph is that of the places times the form factor times the lens's
+    transfer: a straight line in each ring, fitted by least squares over all micrographs, so that
+    neighbours do not add to each other's shape. ``ground_a`` is the width at which the ground was
+    taken off, which is made good for.
+    """
+    above = np.zeros(rings.count)
+    below = np.zeros(rings.count)
+    for field, (y, x) in zip(fields, places, strict=True):
+        if not len(y):
+            continue
+        points = field.places_transform(y, x, np.ones(len(y)))
+        number = rings.number(field.frequency)
+        flat = 1.0 - np.exp(-2.0 * np.square(np.pi * ground_a * field.frequency))
+        seen = field.transfer * flat.astype(np.float32)
+        weight = 1.0 / np.maximum(ring_power(field, rings, field.transform), 1e-12)
+        both = np.real(np.conj(points) * field.transform)
+        above += rings.sums(number, seen * both) * weight
+        below += rings.sums(number, np.square(seen) * np.square(np.abs(points))) * weight
+    return FormFactor(
+        frequency=rings.middle,
+        values=above / np.maximum(below, 1e-12),
+        variance=1.0 / np.maximum(2.0 * below, 1e-12),
+    )
+
+
+def fitted_body(factor: FormFactor, near_a: float) -> Body | None:
+    """Return the body whose form factor fits best, of sizes within an octave or so of one."""
+    best: Body | None = None
+    scale = float(np.abs(factor.values).max())
+    for inside in INSIDES:
+        for rim in RIMS:
+            for outer in np.geomspace(0.45 * near_a, 2.2 * near_a, 64):
+                size = body_diameter(float(outer), inside, rim)
+                used = (factor.frequency * size > LOWEST) & (factor.frequency * size < HIGHEST)
+                if np.count_nonzero(used) < 4:
+                    continue
+                seen = factor.values[used]
+                shape = hollow(factor.frequency[used], float(outer), inside, rim)
+                weight = 1.0 / (factor.variance[used] + (SKETCH * scale) ** 2)
+                amplitude = float((weight * shape * seen).sum() / (weight * shape**2).sum())
+                if amplitude <= 0.0:
+                    continue
+                # A mean, so that bodies judged over more or fewer rings can be compared, relative
+                # to what is to be explained.
+                misfit = float((weight * (seen - amplitude * shape) ** 2).sum())
+                misfit /= float((weight * seen**2).sum())
+                if best is None or misfit < best.misfit:
+                    best = Body(
+                        outer_a=float(outer),
+                        inside=inside,
+                        rim=rim,
+                        amplitude=amplitude,
+                        misfit=misfit,
+                    )
+    return best

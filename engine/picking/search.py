@@ -1,0 +1,119 @@
+"""Looking for particles in one micrograph, the noise learned as they are taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.picking.matched_filter import Detector, detector
+from cryoverdict.engine.picking.noise import ring_power, smoothed
+from cryoverdict.engine.picking.peaks import apart, between_pixels, local_maxima
+from cryoverdict.engine.picking.picking_field import PickingField
+from cryoverdict.engine.picking.reference import Reference
+from cryoverdict.engine.picking.rings import Rings
+from cryoverdict.engine.picking.separation import own_scores, without
+
+_Float = NDArray[np.float32]
+_Double = NDArray[np.float64]
+_Complex = NDArray[np.complex64]
+
+# The noise is measured, particles are taken away, and it is measured again.
+ROUNDS = 2
+# Score from which a place is taken away before the noise is measured: rare by chance.
+CERTAIN = 3.5
+# Places below this score are not looked at.
+FLOOR = 2.0
+# How far neighbours reach, in diameters.
+REACH = 1.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """Places in a picking image, best first.
+
+    ``y`` and ``x`` are pixels of the picking image; ``score`` is in deviations of the noise;
+    ``reference`` the number of the one that fitted best.
+    """
+
+    y: _Double
+    x: _Double
+    score: _Double
+    reference: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """Return how many places there are."""
+        return len(self.y)
+
+    def only(self, kept: NDArray[np.bool_]) -> Found:
+        """Return those places for which ``kept`` is true."""
+        return Found(
+            y=self.y[kept], x=self.x[kept], score=self.score[kept], reference=self.reference[kept]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Search:
+    """What a search was made with, and what it left over.
+
+    ``rest`` is the transform of the micrograph without the certain particles, ``noise`` its power
+    over ``rings``; ``central`` the number of the reference by which neighbours are taken apart.
+    """
+
+    detector: Detector
+    rings: Rings
+    noise: _Double
+    rest: _Complex
+    central: int
+    spacing_px: float
+
+    def found(self, transform: _Complex, floor: float = FLOOR) -> Found:
+        """Return the places in an image of the same noise, from its transform."""
+        score, which = self.detector.scores(transform)
+        everywhere = np.ones(score.shape, np.bool_)
+        rows, columns = local_maxima(score, floor, everywhere)
+        y, x = between_pixels(score, rows, columns)
+        stays = apart(y, x, self.spacing_px)
+        rows, columns, y, x = rows[stays], columns[stays], y[stays], x[stays]
+        return Found(
+            y=y,
+            x=x,
+            score=score[rows, columns].astype(np.float64),
+            reference=which[rows, columns].astype(np.intp),
+        )
+
+
+def search(
+    field: PickingField,
+    references: Sequence[Reference],
+    rings: Rings,
+    *,
+    central: int,
+    spacing_a: float,
+    rounds: int = ROUNDS,
+) -> Search:
+    """Return a search whose noise was measured without the particles that are plain to see."""
+    diameters = [r.diameter_a for r in references]
+    pixel_a = field.image.pixel_size_a
+    reach_px = REACH * diameters[central] / pixel_a
+    rest = field.transform
+    total = smoothed(ring_power(field, rings, rest))
+    for turn in range(rounds + 1):
+        noise = smoothed(ring_power(field, rings, rest))
+        filters = detector(field, references, rings, noise, total, longest_a=max(diameters))
+        made = Search(
+            detector=filters,
+            rings=rings,
+            noise=noise,
+            rest=rest,
+            central=central,
+            spacing_px=spacing_a / pixel_a,
+        )
+        if turn == rounds:
+            break
+        certain = made.found(field.transform, CERTAIN)
+        own = own_scores(filters, central, certain.y, certain.x, certain.score, reach_px)
+        rest = without(filters, central, field.transform, certain.y, certain.x, own)
+    return made

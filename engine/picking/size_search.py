@@ -1,0 +1,139 @@
+"""Which size the particles have: trials over sizes, each led to the size it confirms itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.picking.mean_shape import Body
+from cryoverdict.engine.picking.picking_image import PickingImage
+from cryoverdict.engine.picking.reference import Profile, ladder
+from cryoverdict.engine.picking.trial import Trial, learned_body, trial
+
+SMALLEST_A, LARGEST_A = 55.0, 700.0
+# Pixels across the smallest particle that can be told from noise.
+LEAST_PIXELS = 8.0
+# The largest particle fits this often into the shorter side.
+FEWEST_ACROSS = 5.0
+STEP = 1.19
+# Shells and balls: what is hollow is not found by a ball.
+SHELL = 0.65
+ROUNDS = 5
+SETTLED = 0.03
+MOST_STARTS = 6
+# Of two sizes, the smaller may be a part of the larger: it is found this much more often, and not
+# more surely.
+PARTS, AS_SURE = 1.8, 0.97
+GIVEN_RANGE = 1.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SizeCurve:
+    """Evidence of dark and of light things over sizes."""
+
+    diameters_a: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    light_evidence: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Size:
+    """A size that confirms itself: searched with the body, the finds have that body again."""
+
+    body: Body
+    made: Trial
+
+    @property
+    def diameter_a(self) -> float:
+        """The diameter of the body."""
+        return self.body.diameter_a
+
+
+def profile_of(body: Body) -> Profile:
+    """Return a body as what is looked for."""
+    return Profile(diameter_a=body.outer_a, inside=body.inside, rim=body.rim)
+
+
+def sizes_looked_for(images: Sequence[PickingImage]) -> tuple[float, ...]:
+    """Return the sizes that these images can show."""
+    finest = max(i.full_shape[0] and i.pixel_size_a / max(i.step) for i in images)
+    shortest = min(min(i.pixels.shape) * i.pixel_size_a for i in images)
+    low = max(SMALLEST_A, LEAST_PIXELS * finest)
+    return ladder(low, max(low * STEP, min(LARGEST_A, shortest / FEWEST_ACROSS)), STEP)
+
+
+def scanned(
+    images: Sequence[PickingImage], seed: int
+) -> tuple[SizeCurve, tuple[tuple[float, float, float], ...]]:
+    """Return the evidence over sizes, and starts (evidence, diameter, hollow) best first."""
+    diameters = sizes_looked_for(images)
+    dark, light = np.zeros(len(diameters)), np.zeros(len(diameters))
+    starts: list[tuple[float, float, float]] = []
+    for inside in (0.0, SHELL):
+        curve, sure = [], []
+        for number, diameter in enumerate(diameters):
+            made = trial(images, (Profile(diameter_a=diameter, inside=inside),), diameter, seed)
+            curve.append(made.evidence)
+            sure.append(made.typical_score)
+            dark[number] = max(dark[number], made.evidence)
+            if inside == 0.0:
+                light[number] = made.light_evidence
+        for values in (curve, sure):
+            starts.extend(
+                (curve[top], diameters[top], inside) for top in _tops(values) if curve[top] > 0.0
+            )
+    unique = sorted(set(starts), key=lambda s: (-s[0], s[1], s[2]))
+    return SizeCurve(diameters_a=np.array(diameters), evidence=dark, light_evidence=light), tuple(
+        unique
+    )
+
+
+def _tops(values: Sequence[float]) -> list[int]:
+    """Return where a curve is not below its neighbours, the ends included."""
+    padded = [-np.inf, *values, -np.inf]
+    return [
+        i - 1
+        for i in range(1, len(padded) - 1)
+        if padded[i] >= padded[i - 1] and padded[i] >= padded[i + 1]
+    ]
+
+
+def confirmed(
+    images: Sequence[PickingImage], diameter_a: float, inside: float, seed: int
+) -> Size | None:
+    """Return the size to which a start leads, or ``None`` where nothing is found any more."""
+    low, high = sizes_looked_for(images)[0] * 0.8, sizes_looked_for(images)[-1] * 1.1
+    reference, size = Profile(diameter_a=diameter_a, inside=inside), diameter_a
+    reached: Size | None = None
+    for _ in range(ROUNDS):
+        made = trial(images, (reference,), size, seed)
+        body = learned_body(made)
+        if body is None:
+            return None
+        reached = Size(body=body, made=made)
+        change = abs(np.log(body.diameter_a / size))
+        size, reference = float(np.clip(body.diameter_a, low, high)), profile_of(body)
+        if change < SETTLED:
+            break
+    return reached
+
+
+def best_size(sizes: Sequence[Size], given_a: float | None) -> Size:
+    """Return the size that explains most; a larger one if the best may be only a part of it.
+
+    With a given diameter, those near it go first where there are any.
+    """
+    if given_a is not None:
+        near = [s for s in sizes if given_a / GIVEN_RANGE <= s.diameter_a <= given_a * GIVEN_RANGE]
+        sizes = near or sizes
+    best = max(sizes, key=lambda s: (s.made.evidence, s.diameter_a))
+    for other in sorted(sizes, key=lambda s: s.diameter_a):
+        larger = other.diameter_a > 1.3 * best.diameter_a
+        parts = best.made.count > PARTS * other.made.count
+        sure = other.made.typical_score >= AS_SURE * best.made.typical_score
+        if larger and parts and sure:
+            best = other
+    return best

@@ -1,0 +1,1 @@
+"""Picks as files: lists in, coordinates out, and what other pickers wrote."""

@@ -1,0 +1,279 @@
+"""The whole picking step: pick, look again at the micrographs, account for each, write."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from cryoverdict.engine.adapters import PICKERS
+from cryoverdict.engine.adapters.outside_picker import OutsidePicker, PickingOrder
+from cryoverdict.engine.decision import Decision, write_decisions
+from cryoverdict.engine.ledger import Entry, Ledger
+from cryoverdict.engine.picking.picking_parameters import PickingParameters
+from cryoverdict.engine.picking.picks import Picks
+from cryoverdict.engine.picking.templates import Templates
+from cryoverdict.engine.picking_files.given_picks import read_given_picks
+from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
+from cryoverdict.engine.picking_files.pick_table import read_pick_table, write_pick_table
+from cryoverdict.engine.picking_files.picking_list import PickingList
+from cryoverdict.engine.picking_run.micrograph_yield import (
+    first_probabilities,
+    second_look,
+    yield_table,
+)
+from cryoverdict.engine.picking_run.pick_store import (
+    PickedMicrograph,
+    PickStore,
+    fingerprint_of,
+)
+from cryoverdict.engine.picking_run.picking_all import (
+    BUILTIN,
+    Picked,
+    PickingJob,
+    pick_all,
+    pick_until,
+)
+from cryoverdict.engine.picking_run.screening import dropping
+from cryoverdict.engine.picking_run.trial_order import trial_order
+from cryoverdict.features.optics import Optics
+from cryoverdict.rules.rule_set import RuleSet
+
+STEP = "pick"
+STORE = "picked"
+# Why the picks of a micrograph that the second look rejects are no picks.
+REJECTED = "micrograph_rejected"
+LEFT_OUT = "not needed: the trial has enough particles"
+# The side of a box in diameters, where a .box file is asked for.
+BOX_DIAMETERS = 1.5
+Item = TypeVar("Item")
+Tracked = Callable[[Iterable[Item], str, int], Iterator[Item]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickingRequest:
+    """What is asked of a picking step.
+
+    ``pickers`` are `BUILTIN` and names of registered adapters; ``given`` are files or folders of
+    picks of other programs, taken as one picker. Where there is more than one picker, their
+    consensus is taken. ``particles`` stops a trial at a subset spread over defocus.
+    """
+
+    parameters: PickingParameters
+    templates: Templates | None = None
+    pickers: tuple[str, ...] = (BUILTIN,)
+    given: tuple[Path, ...] = ()
+    flipped_y: bool = False
+    particles: int | None = None
+    boxes: bool = False
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickingRun:
+    """What a picking step did, and where the picks of each micrograph are kept."""
+
+    listed: PickingList
+    outcomes: tuple[Picked, ...]
+    decisions: tuple[Decision, ...]
+    ledger: Ledger
+    store: PickStore
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The subjects whose picks go on, in the order of the list."""
+        return tuple(d.subject for d in self.decisions if d.explanation.favourable)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why each unreadable micrograph could not be read."""
+        return {e.item: e.reason for e in self.ledger.entries if e.bin == "error"}
+
+    def picked(self, subject: str, *, pictured: bool = False) -> PickedMicrograph:
+        """Return what was picked in one micrograph, with its picture on request."""
+        return self.store.read(subject, pictured=pictured)
+
+    def count(self, how: str) -> int:
+        """Return how many micrographs had one fate."""
+        return sum(o.how == how for o in self.outcomes)
+
+
+def run_picking(
+    listed: PickingList,
+    request: PickingRequest,
+    output: Path,
+    *,
+    rules: RuleSet,
+    tracked: Tracked[Picked],
+) -> PickingRun:
+    """Pick a list and write coordinates, table, decisions and ledger into ``output``.
+
+    ``rules`` are those of the second look. Raises `ProgramError` where an outside picker fails,
+    `InputError` for given picks that cannot be read; a micrograph that cannot be read is an entry
+    of the ledger.
+    """
+    subjects = listed.subjects
+    if request.particles is not None:
+        subjects = trial_order(subjects)
+    job = _job(listed, request, output)
+    wanted = request.particles
+    work = (
+        pick_all(subjects, job, threads=request.threads)
+        if wanted is None
+        else pick_until(subjects, job, particles=wanted, threads=request.threads)
+    )
+    outcomes = tuple(tracked(work, "picking", len(subjects)))
+    run = _account(listed, outcomes, job.store, rules)
+    _write(run, request, output)
+    return run
+
+
+def _job(listed: PickingList, request: PickingRequest, output: Path) -> PickingJob:
+    """Ask the outside pickers, read given picks, and return the job of the workers."""
+    pickers = {name: "" for name in request.pickers if name == BUILTIN}
+    given: dict[str, Mapping[str, Picks]] = {}
+    for adapter in PICKERS:
+        if adapter.name in request.pickers:
+            given[adapter.name] = _asked(adapter, listed, request, output)
+    if request.given:
+        names = [s.subject for s in listed.subjects]
+        read = read_given_picks(request.given, names, flipped_y=request.flipped_y)
+        given["given"] = read.picks
+    pickers |= {name: picks_digest(picks) for name, picks in given.items()}
+    return PickingJob(
+        parameters=request.parameters,
+        store=PickStore(folder=output / STORE),
+        templates=request.templates,
+        pickers=pickers,
+        given=given,
+    )
+
+
+def _asked(
+    adapter: OutsidePicker, listed: PickingList, request: PickingRequest, output: Path
+) -> Mapping[str, Picks]:
+    """Let an outside program pick, in a folder of its own, or return what it picked before."""
+    folder = output / "outside" / adapter.name
+    mark, table = folder / "fingerprint", folder / "picks.parquet"
+    asked = _asked_for(adapter, listed, request)
+    if mark.is_file() and table.is_file() and mark.read_text(encoding="ascii") == asked:
+        return read_pick_table(table)
+    mark.unlink(missing_ok=True)
+    work = folder / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    picks = adapter.pick(
+        PickingOrder(
+            subjects=listed.subjects,
+            parameters=request.parameters,
+            templates=request.templates,
+            folder=work,
+            threads=request.threads,
+        )
+    )
+    shutil.rmtree(work)
+    write_pick_table(table, picks.values())
+    mark.write_text(asked, encoding="ascii")
+    return picks
+
+
+def _asked_for(adapter: OutsidePicker, listed: PickingList, request: PickingRequest) -> str:
+    """Return a digest of everything that an outside program is asked with."""
+    sha = hashlib.sha256()
+    for subject in listed.subjects:
+        try:
+            mine = fingerprint_of(
+                subject, request.parameters, request.templates, {adapter.name: ""}
+            )
+        except OSError:  # it will be an entry of the ledger
+            mine = subject.subject
+        sha.update(mine.encode("utf-8", "surrogateescape"))
+    return sha.hexdigest()
+
+
+def picks_digest(picks: Mapping[str, Picks]) -> str:
+    """Return a digest of the places and scores of many micrographs."""
+    sha = hashlib.sha256()
+    for subject, mine in sorted(picks.items()):
+        sha.update(subject.encode())
+        sha.update(np.stack([mine.x_px, mine.y_px, mine.score]).tobytes())
+    return sha.hexdigest()
+
+
+def _account(
+    listed: PickingList, outcomes: Sequence[Picked], store: PickStore, rules: RuleSet
+) -> PickingRun:
+    """Look again at what was picked, and put every micrograph of the list into one bin."""
+    fate = {o.subject: o for o in outcomes}
+    done = [s for s in listed.micrographs.subjects if s in fate and fate[s].how != "error"]
+    table = yield_table(store.read(s, pictured=False) for s in done)
+    decisions = second_look(table, rules, first_probabilities(listed.micrographs))
+    verdict = {d.subject: d for d in decisions}
+    entries = []
+    for subject in listed.micrographs.subjects:
+        if subject in listed.micrographs.unreadable:
+            why = listed.micrographs.unreadable[subject]
+            entries.append(Entry(item=subject, bin="error", reason=why))
+        elif subject not in fate:
+            entries.append(Entry(item=subject, bin="rejected", reason=LEFT_OUT))
+        elif fate[subject].how == "error":
+            entries.append(Entry(item=subject, bin="error", reason=fate[subject].error))
+        elif verdict[subject].explanation.favourable:
+            entries.append(Entry(item=subject, bin="kept"))
+        else:
+            why = ", ".join(d.name for d in verdict[subject].defects)
+            entries.append(Entry(item=subject, bin="rejected", reason=why))
+    ledger = Ledger(step=STEP, entries=tuple(entries))
+    ledger.check(listed.micrographs.subjects)
+    return PickingRun(
+        listed=listed,
+        outcomes=tuple(outcomes),
+        decisions=decisions,
+        ledger=ledger,
+        store=store,
+        notes=listed.notes,
+    )
+
+
+def _write(run: PickingRun, request: PickingRequest, output: Path) -> None:
+    """Write coordinates, the table of all picks, the decisions, and last the ledger."""
+    kept = set(run.kept)
+    sizes = {d.subject: run.picked(d.subject).pixel_size_a for d in run.decisions}
+    optics = {
+        s.subject: s.micrograph.optics.completed(Optics(pixel_size_a=sizes[s.subject]))
+        for s in run.listed.subjects
+        if s.subject in sizes
+    }
+
+    def box_px(subject: str) -> int:
+        """Return the side of a box, an even number of pixels."""
+        side = BOX_DIAMETERS * request.parameters.diameter_a / sizes[subject]
+        return 2 * max(1, ceil(side / 2))
+
+    write_pick_folder(
+        output,
+        run.listed.micrographs,
+        run.kept,
+        lambda subject: run.picked(subject).picks,
+        optics=optics,
+        box_px=box_px if request.boxes else None,
+    )
+    write_pick_table(
+        output / "picks.parquet", (final_picks(run, d.subject, kept) for d in run.decisions)
+    )
+    write_decisions(output / "decisions.jsonl", run.decisions)
+    run.ledger.write(output / "ledger.json")
+
+
+def final_picks(run: PickingRun, subject: str, kept: set[str]) -> Picks:
+    """Return the picks of one micrograph; all are dropped where the micrograph was rejected."""
+    picks = run.picked(subject).picks
+    if subject in kept:
+        return picks
+    return dropping(picks, np.full(len(picks), REJECTED, object))

@@ -1,0 +1,1 @@
+"""The final stack: good particles cut anew, centred, for RELION and cryoSPARC."""

@@ -1,0 +1,74 @@
+"""A candidate model: fitted on labelled sets, not yet evaluated, not yet in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.kind import DecisionKind
+from cryoverdict.engine.models.kind_model import KindModel
+from cryoverdict.engine.models.offset_model import Recipe
+from cryoverdict.engine.training.labelled_set import SIMULATED, LabelledSet
+from cryoverdict.engine.training.training import train_kind
+from cryoverdict.features.embedding import taught_by
+from cryoverdict.rules.rule_set import RuleSet
+
+
+def train_candidate(
+    kind: DecisionKind,
+    rules: RuleSet,
+    sets: Sequence[LabelledSet],
+    output: Path,
+    *,
+    recipe: Recipe,
+) -> KindModel:
+    """Fit a kind's models on all sets and write ``KIND.json`` into ``output``.
+
+    Data sets that the image network learnt from teach no model: it knows them by heart. Same sets,
+    rules and recipe: same bytes. Raises `EngineError` where there is too little to learn from.
+    """
+    sets = [s for s in sets if s.name not in taught_by()]
+    if not sets:
+        msg = "all of these data sets taught the image network; models need others to learn from"
+        raise EngineError(msg)
+    model = train_kind(kind, rules, sets, recipe=recipe, card=card_of(kind, rules, sets, recipe))
+    output.mkdir(parents=True, exist_ok=True)
+    model.write(output / f"{kind.id}.json")
+    return model
+
+
+def card_of(
+    kind: DecisionKind, rules: RuleSet, sets: Sequence[LabelledSet], recipe: Recipe
+) -> dict[str, Any]:
+    """Return what a reader must know of a model: what it learnt from, its limits.
+
+    Promotion adds how good it is.
+    """
+    names = sorted({s.name for s in sets})
+    simulated = [n for n in names if n.startswith(SIMULATED)]
+    labels = [s.labels[subject] for s in sets for subject in s.table.subjects]
+    good = sum(label.favourable for label in labels)
+    return {
+        "kind": kind.id,
+        "learnt_from": (
+            f"The model was fitted on {len(labels)} rows of {len(names)} data sets: "
+            f"{len(simulated)} simulated, {len(names) - len(simulated)} observed."
+        ),
+        "limits": (
+            "Simulated sessions are not real ones: where a real data set differs from all of them, "
+            "decisions are flagged for review."
+            if simulated
+            else "The labels are one site's own."
+        ),
+        "rows": {
+            kind.favourable: good,
+            kind.unfavourable: len(labels) - good,
+            "unsure": sum(label.weight < 1.0 for label in labels),
+        },
+        "data_sets": names,
+        "feature_tables": sorted(s.table.digest for s in sets),
+        "rules": rules.digest,
+        "recipe": recipe.to_dict(),
+    }

@@ -1,0 +1,102 @@
+"""What judges say of data sets that had no part in their training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cryoverdict.engine.explanation import GATE_LOG_ODDS
+from cryoverdict.engine.kind import DecisionKind
+from cryoverdict.engine.models.kind_model import KindModel
+from cryoverdict.engine.models.offset_model import Recipe
+from cryoverdict.engine.training.labelled_set import LabelledSet
+from cryoverdict.engine.training.quality import Scores
+from cryoverdict.engine.training.training import Parts, rules_sum, train_favourable, train_kind
+from cryoverdict.rules.effect import Reject
+from cryoverdict.rules.rule_set import RuleSet
+
+CTF_FEATURE = "ctf_resolution_a"
+# The cut that RELION's schemes use, in Å.
+CTF_CUT_A = 6.0
+RULES_ALONE = "rules alone"
+CTF_ALONE = "CTF resolution alone"
+WITHOUT_RULES = "model without rules"
+EMBEDDING_ALONE = "embedding alone"
+
+
+def held_out_scores(
+    kind: DecisionKind,
+    rules: RuleSet,
+    sets: Sequence[LabelledSet],
+    *,
+    folds: int,
+    recipe: Recipe,
+    done: Callable[[object], None] = lambda _: None,
+) -> tuple[dict[str, Scores], dict[str, Scores]]:
+    """Return the log-odds of each target, and of each simpler judge, for sets left out in turn.
+
+    The rows are those of the sets, in order. With as many folds as groups it is
+    leave-one-data-set-out. The simpler judges that learn learn from the same folds.
+    """
+    groups = sorted({s.name for s in sets})
+    fold_of = {name: i % folds for i, name in enumerate(groups)}
+    ends = np.cumsum([0, *(len(s.table.subjects) for s in sets)])
+    scores: dict[str, Scores] = {}
+    simpler: dict[str, Scores] = {}
+
+    def note(where: dict[str, Scores], name: str, i: int, values: Scores) -> None:
+        where.setdefault(name, np.full(ends[-1], np.nan))[ends[i] : ends[i + 1]] = values
+
+    for fold in range(min(folds, len(groups))):
+        inside = [s for s in sets if fold_of[s.name] != fold]
+        model = train_kind(kind, rules, inside, recipe=recipe, card={})
+        others = {WITHOUT_RULES: Parts(rules=False)}
+        if model.basis is not None:
+            others[EMBEDDING_ALONE] = Parts(rules=False, measurements=False)
+        bare = {
+            name: train_favourable(kind, rules, inside, recipe=recipe, parts=parts)
+            for name, parts in others.items()
+        }
+        for i, held in enumerate(sets):
+            if fold_of[held.name] != fold:
+                continue
+            for target, values in target_log_odds(model, rules, held).items():
+                note(scores, target, i, values)
+            for name, one in bare.items():
+                nothing = np.zeros(len(held.table.subjects))
+                note(simpler, name, i, one.favourable.log_odds(one.values(held.table), nothing))
+        done(fold)
+    simpler |= fixed_judges(rules, sets)
+    return scores, simpler
+
+
+def target_log_odds(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> dict[str, Scores]:
+    """Return the log-odds of the favourable outcome, the better grade and each defect.
+
+    Gates count, as they do in a decision.
+    """
+    values = model.values(labelled.table)
+    favourable = model.favourable.log_odds(values, rules_sum(rules, [labelled], None))
+    gates = np.array([isinstance(r.effect, Reject) for r in rules.rules], dtype=bool)
+    shut = (rules.answers(labelled.table)[gates] == 1).any(axis=0)
+    gated = np.where(shut, np.minimum(favourable, GATE_LOG_ODDS), favourable)
+    scores = {model.favourable.target: gated}
+    if model.grade is not None:
+        scores[model.grade.target] = model.grade.log_odds(values, np.zeros(len(values)))
+    for name, defect in model.defects.items():
+        scores[name] = defect.log_odds(values, rules_sum(rules, [labelled], name))
+    return scores
+
+
+def fixed_judges(rules: RuleSet, sets: Sequence[LabelledSet]) -> dict[str, Scores]:
+    """Return what judges say that learn nothing: the rules, and a cut on the CTF's resolution.
+
+    The CTF judge is the cut at 6 Å, as a score that falls with the resolution; where there is no
+    CTF it does not know and scores 0.
+    """
+    resolution = np.concatenate([s.table.column(CTF_FEATURE) for s in sets])
+    return {
+        RULES_ALONE: rules_sum(rules, sets, None),
+        CTF_ALONE: np.nan_to_num(CTF_CUT_A - resolution, nan=0.0),
+    }

@@ -1,0 +1,106 @@
+"""The embedding's network as PyTorch trains it, with the questions it is trained on.
+
+Imported late: it loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cryoverdict.features.embedding_network import (
+    ANSWERS,
+    EMBEDDING_WIDTH,
+    FIELD_CHANNELS,
+    FIELD_KERNELS,
+    FIELD_WIDTH,
+    SPECTRUM_CHANNELS,
+    SPECTRUM_KERNELS,
+    SPECTRUM_WIDTH,
+)
+from cryoverdict.features.embedding_pictures import RADII
+from cryoverdict.features.weights_file import Weights
+
+DROPOUT = 0.1
+_EPSILON = 1e-5
+
+
+class TrainableNetwork(nn.Module):
+    """`EmbeddingNetwork` with batch normalisation, and one linear answer to each question."""
+
+    def __init__(self, questions: int, quantities: int) -> None:
+        """Build the layers with random weights."""
+        super().__init__()
+        field, before = [], 1
+        for channels, kernel in zip(FIELD_CHANNELS, FIELD_KERNELS, strict=True):
+            layer = nn.Conv2d(before, channels, kernel, 2, kernel // 2, bias=False)
+            field.append(nn.Sequential(layer, nn.BatchNorm2d(channels)))
+            before = channels
+        self.field = nn.ModuleList(field)
+        spectrum, before = [], 3
+        for channels, (ky, kx) in zip(SPECTRUM_CHANNELS, SPECTRUM_KERNELS, strict=True):
+            layer = nn.Conv2d(before, channels, (ky, kx), 2, (0, kx // 2), bias=False)
+            spectrum.append(nn.Sequential(layer, nn.BatchNorm2d(channels)))
+            before = channels
+        self.spectrum = nn.ModuleList(spectrum)
+        radii = RADII // 2 ** len(SPECTRUM_CHANNELS)
+        self.field_out = nn.Linear(2 * sum(FIELD_CHANNELS[1:]), FIELD_WIDTH)
+        self.spectrum_out = nn.Linear(2 * SPECTRUM_CHANNELS[-1] * radii, SPECTRUM_WIDTH)
+        self.embedding = nn.Linear(FIELD_WIDTH + SPECTRUM_WIDTH, EMBEDDING_WIDTH)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.yes = nn.Linear(EMBEDDING_WIDTH, questions)
+        self.numbers = nn.Linear(EMBEDDING_WIDTH, quantities)
+
+    def embed(self, fields: Tensor, spectra: Tensor) -> Tensor:
+        """Return embeddings ``(n, 48)`` of fields ``(n, 1, y, x)``, spectra ``(n, 3, 32, r)``."""
+        said = []
+        for i, layer in enumerate(self.field):
+            fields = functional.relu(layer(fields))
+            if i:
+                said.append(_statistics(fields.flatten(2)))
+        seen = functional.relu(self.field_out(torch.cat(said, dim=1)))
+        for layer, (ky, _) in zip(self.spectrum, SPECTRUM_KERNELS, strict=True):
+            around = functional.pad(spectra, (0, 0, ky // 2, ky // 2), mode="circular")
+            spectra = functional.relu(layer(around))
+        by_radius = _statistics(spectra.transpose(2, 3).flatten(1, 2))
+        heard = functional.relu(self.spectrum_out(by_radius))
+        embedded: Tensor = self.embedding(self.dropout(torch.cat([seen, heard], dim=1)))
+        return embedded
+
+    def forward(self, fields: Tensor, spectra: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the answers: log-odds of each question, and the standardised quantities."""
+        embedded = self.embed(fields, spectra)
+        return self.yes(embedded), self.numbers(embedded)
+
+    def folded(self) -> Weights:
+        """Return the weights of `EmbeddingNetwork`, batch normalisation folded into them."""
+        weights: Weights = {}
+        for trunk, layers in (("field", self.field), ("spectrum", self.spectrum)):
+            for i, layer in enumerate(layers):
+                assert isinstance(layer, nn.Sequential)
+                convolution, normal = layer[0], layer[1]
+                assert isinstance(convolution, nn.Conv2d)
+                assert isinstance(normal, nn.BatchNorm2d)
+                mean, variance = normal.running_mean, normal.running_var
+                assert mean is not None
+                assert variance is not None
+                gain = normal.weight / torch.sqrt(variance + normal.eps)
+                kernel = convolution.weight * gain[:, None, None, None]
+                bias = normal.bias - mean * gain
+                weights[f"{trunk}.{i}.kernel"] = kernel.detach().cpu().numpy()
+                weights[f"{trunk}.{i}.bias"] = bias.detach().cpu().numpy()
+        for name in ("field_out", "spectrum_out", "embedding"):
+            linear = getattr(self, name)
+            weights[f"{name}.matrix"] = linear.weight.detach().cpu().numpy()
+            weights[f"{name}.bias"] = linear.bias.detach().cpu().numpy()
+        for part, values in (("matrix", self.yes.weight), ("bias", self.yes.bias)):
+            weights[f"answers.{part}"] = values.detach().cpu().numpy()[: len(ANSWERS)]
+        return weights
+
+
+def _statistics(values: Tensor) -> Tensor:
+    """Return ``(n, 2 channels)``: the means, then the deviations, along the last axis."""
+    mean = values.mean(dim=-1)
+    variance = ((values - mean[..., None]) ** 2).mean(dim=-1)
+    return torch.cat([mean, torch.sqrt(variance + _EPSILON)], dim=1)

@@ -1,0 +1,55 @@
+"""What of a simulated truth can be seen in the image that a model is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cryoverdict.engine.simulation.severity import BAD_FROM, combined
+from cryoverdict.engine.training.labelled_set import Label
+
+# What a picture does not show: it has a coarse pixel, and no counts.
+HIDDEN_IN_PICTURES = frozenset({"drift", "bad_ctf", "thick_ice", "low_dose"})
+# A blur shorter than so many pixels leaves no trace in an image.
+SHORTEST_BLUR_PX = 3.0
+# An expert's verdict on a case in the grey zone is nearly a toss-up.
+GREY_WEIGHT = 0.3
+
+Record = Mapping[str, Any]
+
+
+def hidden_defects(record: Record) -> frozenset[str]:
+    """Return the defects that an image cannot show, whatever is true of the micrograph."""
+    if record["picture"]:
+        return HIDDEN_IN_PICTURES
+    blur_px = float(record["drift_a"]) / float(record["pixel_size_a"])
+    return frozenset({"drift"}) if blur_px < SHORTEST_BLUR_PX else frozenset()
+
+
+def visible_severities(record: Record) -> dict[str, float]:
+    """Return the severities of the defects that the image can show."""
+    hidden = hidden_defects(record)
+    return {name: float(s) for name, s in record["severities"].items() if name not in hidden}
+
+
+def visible_label(record: Record) -> Label | None:
+    """Return what to learn from a record of the reference catalogue.
+
+    ``None`` for a bad micrograph that looks good, since all that spoils it is hidden: no image
+    teaches that. A defect counts as present from the severity at which it alone spoils a
+    micrograph; a weaker or hidden one is in doubt. Verdicts in the grey zone, in which two experts
+    may differ, are unsure.
+    """
+    seen = visible_severities(record)
+    good = record["verdict"] == "good"
+    if not good and combined(seen) < BAD_FROM:
+        return None
+    present = frozenset(name for name, s in seen.items() if s >= BAD_FROM)
+    named = frozenset(record["severities"])
+    return Label(
+        favourable=good,
+        grade=record["grade"],
+        defects=present,
+        doubtful=named - present,
+        weight=GREY_WEIGHT if record["grey"] else 1.0,
+    )

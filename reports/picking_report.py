@@ -1,0 +1,189 @@
+"""The pages of `decide-picking` and `pick`, from what the engine left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.parameter_record import read_records
+from cryoverdict.engine.picking_run.deciding import PickingDecided
+from cryoverdict.engine.picking_run.decision_files import CURVES, read_curves
+from cryoverdict.engine.picking_run.picking_step import PickingRequest, PickingRun, final_picks
+from cryoverdict.reports.number import write_quantity
+from cryoverdict.reports.parameter_evidence import parameter_rows
+from cryoverdict.reports.picking_figures import (
+    Curves,
+    MarkedChart,
+    counts_figure,
+    diameter_figure,
+    discovery_figure,
+    picked_scores,
+    profile_figure,
+    score_figure,
+)
+from cryoverdict.reports.picking_page import (
+    Overlay,
+    PickedRow,
+    PickingPage,
+    counted,
+    write_picking_page,
+)
+
+OUTCOMES: Mapping[str, str] = {"kept": "keep", "rejected": "reject", "error": "error"}
+# The numbers that the head of the page shows.
+HEADLINES = (
+    ("diameter_a", "diameter"),
+    ("score_threshold", "threshold"),
+    ("spacing_a", "least distance"),
+    ("lowpass_a", "lowpass"),
+)
+
+
+def report_decision(output: Path, *, decided: PickingDecided, notes: Sequence[str]) -> Path:
+    """Write ``output/report`` of a picking decision and return its first page."""
+    record = decided.decision.to_dict()
+    by_name = {p["name"]: p for p in record["parameters"]}
+    diameter = by_name["diameter_a"]
+    how = f"settled by {'the images' if diameter['settled_by'] == 'statistics' else 'rule'}"
+    if diameter["settled_by"] == "given":
+        how = "as given"
+    size = write_quantity(diameter["value"], "A")
+    sentence = f"Particles of {size} ({how})." if diameter["value"] is not None else "No diameter."
+    average = decided.survey.curves.get("average")
+    page = PickingPage(
+        title="Picking: how, and why",
+        sentence=sentence,
+        numbers=_headlines(by_name),
+        notes=(*decided.decision.review_reasons, *decided.decision.findings, *notes),
+        figures=survey_figures(decided.survey.curves, by_name),
+        parameters=parameter_rows(record),
+        average=None if average is None else _grey(average),
+    )
+    return write_picking_page(output / "report", page)
+
+
+def report_picking(
+    output: Path, *, run: PickingRun, request: PickingRequest, settled: Path
+) -> Path:
+    """Write ``output/report`` of a picking run and return its first page.
+
+    What the decision beside ``settled`` (the picking.json used) said is shown too, where its files
+    are there.
+    """
+    beside = settled.parent / "decisions.jsonl"
+    records = [d.to_dict() for d in read_records(beside)] if beside.is_file() else []
+    record = next((r for r in records if r["kind"] == "picking"), None)
+    by_name = {} if record is None else {p["name"]: p for p in record["parameters"]}
+    curves = {} if record is None else read_curves(settled.parent / CURVES)
+    kept = set(run.kept)
+    decisions = {d.subject: d.to_dict() for d in run.decisions}
+    counts = [o.count for o in _in_order(run) if o.how != "error"]
+    scores = [run.picked(s).picks.score for s in run.kept]
+    threshold = request.parameters.score_threshold
+    own = (
+        picked_scores(np.concatenate([np.empty(0), *scores]), threshold),
+        counts_figure(counts),
+    )
+
+    def overlay(subject: str) -> Overlay | None:
+        """Return the picks of a subject as the page draws them."""
+        if subject not in decisions:
+            return None
+        picked = run.picked(subject, pictured=True)
+        picks = final_picks(run, subject, kept)
+        # Pickers that know no size get rings of the decided one.
+        sizes_a = np.nan_to_num(picks.diameter_a, nan=request.parameters.diameter_a)
+        diameter_px = sizes_a / picked.pixel_size_a
+        return Overlay(
+            shape=picked.shape,
+            picks=np.stack([picks.x_px, picks.y_px, picks.score, diameter_px], axis=1),
+            dropped={
+                reason: np.stack([gone.x_px, gone.y_px], axis=1)
+                for reason, gone in picks.dropped.items()
+                if len(gone)
+            },
+            thumbnail=picked.thumbnail,
+        )
+
+    rows = [
+        PickedRow(
+            subject=e.item, outcome=OUTCOMES[e.bin], reason=e.reason, decision=decisions.get(e.item)
+        )
+        for e in run.ledger.entries
+    ]
+    total = sum(o.count for o in run.outcomes if o.subject in kept)
+    bins = run.ledger.bins
+    micrographs = counted(bins["kept"], "micrograph", "micrographs")
+    page = PickingPage(
+        title="Picking: where the particles lie",
+        sentence=f"{counted(total, 'particle', 'particles')} in {micrographs}.",
+        numbers=_headlines(by_name) or _plain(request),
+        notes=(*run.notes, *_told(run)),
+        figures=(*(f for f in own if f is not None), *survey_figures(curves, by_name)),
+        parameters=() if record is None else parameter_rows(record),
+        average=_grey(curves["average"]) if "average" in curves else None,
+        bins=[(OUTCOMES[word], word, n) for word, n in bins.items()],
+    )
+    return write_picking_page(output / "report", page, rows=rows, overlay=overlay)
+
+
+def survey_figures(
+    curves: Curves, parameters: Mapping[str, Mapping[str, Any]]
+) -> tuple[MarkedChart, ...]:
+    """Return the figures of a survey that its curves suffice for."""
+    made = (
+        diameter_figure(curves, parameters.get("diameter_a")),
+        score_figure(curves, parameters.get("score_threshold")),
+        discovery_figure(curves, parameters.get("score_threshold")),
+        profile_figure(curves, parameters.get("diameter_a")),
+    )
+    return tuple(figure for figure in made if figure is not None)
+
+
+def _headlines(by_name: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the numbers of the page's head from a decision."""
+    return [
+        (words, write_quantity(by_name[name]["value"], by_name[name]["unit"], 3))
+        for name, words in HEADLINES
+        if name in by_name
+    ]
+
+
+def _plain(request: PickingRequest) -> list[tuple[str, str]]:
+    """Return the numbers of the page's head where only the parameters are known."""
+    return [
+        (
+            words,
+            write_quantity(
+                getattr(request.parameters, name), "A" if name.endswith("_a") else "1", 3
+            ),
+        )
+        for name, words in HEADLINES
+    ]
+
+
+def _in_order(run: PickingRun) -> list[Any]:
+    """Return what became of each micrograph, in the order of the list."""
+    fate = {o.subject: o for o in run.outcomes}
+    return [fate[s] for s in run.listed.micrographs.subjects if s in fate]
+
+
+def _told(run: PickingRun) -> tuple[str, ...]:
+    """Return what the picks of single micrographs have to say, and of how many."""
+    noted: dict[str, int] = {}
+    for decision in run.decisions:
+        for note in run.picked(decision.subject).picks.notes:
+            noted[note] = noted.get(note, 0) + 1
+    told = [f"{n} of {len(run.decisions)}: {note}" for note, n in noted.items()]
+    return tuple(told[:12])
+
+
+def _grey(image: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return an image as grey values between its extremes."""
+    low, high = float(np.nanmin(image)), float(np.nanmax(image))
+    scaled = (np.nan_to_num(image, nan=low) - low) * (255.0 / max(high - low, 1e-12))
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)

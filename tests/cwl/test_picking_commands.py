@@ -1,0 +1,226 @@
+"""``decide-picking`` and ``pick`` from the command line: files, summary, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from cryoverdict.cwl.cli import run
+from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.engine.parameter_decision import Estimate
+from cryoverdict.engine.parameter_file import read_parameter_file
+from cryoverdict.engine.picking.picking_parameters import PickingParameters
+from cryoverdict.engine.picking.picking_subject import PickingMicrograph
+from cryoverdict.engine.picking.picking_survey import PickingSurvey
+from cryoverdict.engine.picking.picks import Picks
+from cryoverdict.engine.picking.templates import Templates
+from cryoverdict.engine.picking_files.coordinate_star import read_coordinates
+from cryoverdict.engine.picking_run import deciding, picking_all
+
+SUBJECTS = ("mics/m0.mrc", "mics/m1.mrc", "mics/m2.mrc")
+
+
+def survey(
+    subjects: Sequence[PickingMicrograph],
+    *,
+    given_diameter_a: float | None = None,
+    class_averages: Templates | None = None,
+    threads: int = 1,
+    seed: int = 0,
+) -> PickingSurvey:
+    """Return a survey that found particles of 100 Å."""
+    return PickingSurvey(
+        facts={
+            "mean_pixel_size_a": 2.0,
+            "smallest_field_a": 256.0,
+            "ctf_known_fraction": 1.0,
+            "separation": 4.0,
+            "particle_evidence": 30.0,
+            "measured_diameter_a": 60.0,
+            **({} if given_diameter_a is None else {"given_diameter_a": given_diameter_a}),
+        },
+        estimates={"diameter_a": Estimate(value=60.0, low=55.0, high=66.0, text="Measured.")},
+        findings=("One size lives in the data.",),
+        curves={
+            "diameters_a": np.linspace(20, 200, 10),
+            "size_evidence": np.arange(10.0),
+            "fdr_scores": np.array([3.0, 4.0, 5.0]),
+            "fdr": np.array([0.3, 0.09, 0.01]),
+            "average": np.eye(8),
+        },
+        subjects=tuple(s.subject for s in subjects),
+        templates=class_averages,
+    )
+
+
+def pick(
+    subject: PickingMicrograph, parameters: PickingParameters, templates: Templates | None
+) -> Picks:
+    """Return twelve picks, shifted by the number of templates."""
+    k = np.arange(12.0)
+    shift = 0 if templates is None else len(templates.images)
+    return Picks(
+        subject=subject.subject,
+        x_px=20 + 8 * k + shift,
+        y_px=30 + 5 * k,
+        score=parameters.score_threshold + 12 - k,
+        diameter_a=np.full(12, parameters.diameter_a),
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, with three micrographs, stand-ins for the algorithms."""
+    (tmp_path / "mics").mkdir()
+    for k in range(3):
+        pixels = np.random.default_rng(k).normal(0, 1, (128, 160)).astype(np.float32)
+        mrcfile.write(tmp_path / "mics" / f"m{k}.mrc", pixels, voxel_size=2.0)
+    monkeypatch.setattr(deciding, "survey", survey)
+    monkeypatch.setattr(picking_all, "pick_micrograph", pick)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def decide(*arguments: str) -> int:
+    """Run ``decide-picking`` on the micrographs."""
+    return run(["decide-picking", "mics", "--output", "how", "--threads", "1", *arguments])
+
+
+def picked(*arguments: str) -> int:
+    """Run ``pick`` with the decision of `decide`."""
+    given = ["--parameters", "how/picking.json", "--output", "where", "--threads", "1"]
+    return run(["pick", "mics", *given, *arguments])
+
+
+def test_a_decision_is_written_with_its_words(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--json") == ExitCode.DONE
+    summary = json.loads(capsys.readouterr().out)
+    settled = read_parameter_file(place / "how" / "picking.json", "picking")
+    parameters = PickingParameters.from_settings(settled.parameters)
+    assert parameters.diameter_a == summary["diameter_a"] == 60.0
+    assert parameters.score_threshold == 4.0, "the threshold at a false discovery rate of 0.1"
+    assert settled.templates is None
+    record = json.loads((place / "how" / "decisions.jsonl").read_text())
+    assert record["kind"] == "picking"
+    assert record["findings"] == ["One size lives in the data."]
+    ledger = json.loads((place / "how" / "ledger.json").read_text())
+    assert ledger["bins"] == {"kept": 3, "rejected": 0, "error": 0}
+    html = (place / "how" / "report" / "index.html").read_text()
+    assert "Evidence for each size" in html
+    assert "picking-lowpass-small" in html
+
+
+def test_a_given_diameter_is_followed_and_compared(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--diameter-a", "90", "--json") == ExitCode.DONE
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["diameter_a"] == 90.0
+    assert summary["review"] == 1
+    said = "Given is a diameter of 90 Å, but the images alone say 60 Å."
+    assert said in summary["notes"]
+    assert "given 90 Å" in (place / "how" / "report" / "index.html").read_text()
+
+
+def test_a_site_may_change_a_rule(place: Path) -> None:
+    site = place / "site"
+    site.mkdir()
+    (site / "ours.yaml").write_text("override: picking-spacing-usual\nthresholds: {apart: 0.9}\n")
+    assert decide("--rules", "site") == ExitCode.DONE
+    settled = read_parameter_file(place / "how" / "picking.json", "picking")
+    assert settled.parameters["spacing_a"] == pytest.approx(54.0)
+
+
+def test_class_averages_become_templates_that_pick_uses(place: Path) -> None:
+    with mrcfile.new("classes.mrcs") as file:
+        file.set_data(np.ones((2, 8, 8), np.float32))
+        file.set_image_stack()
+        file.voxel_size = 4.0
+    Path("good.star").write_text("data_\nloop_\n_rlnReferenceImage\n000001@classes.mrcs\n")
+    assert decide("--class-averages", "good.star") == ExitCode.DONE
+    assert read_parameter_file(place / "how" / "picking.json", "picking").templates is not None
+    assert picked("--quiet") == ExitCode.DONE
+    found = read_coordinates(place / "where" / "coordinates" / "m0_autopick.star", "m0")
+    assert found.x_px[0] == 21.0
+    assert decide() == ExitCode.DONE
+    assert not (place / "how" / "templates.mrcs").exists()
+
+
+def test_picks_are_written_for_the_next_step(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    assert picked("--json", "--box") == ExitCode.DONE
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["particles"], summary["kept"], summary["error"]) == (36, 3, 0)
+    star = (place / "where" / "autopick.star").read_text()
+    assert "mics/m1.mrc coordinates/m1_autopick.star" in star
+    # A box of 1.5 diameters of 60 Å at 2 Å a pixel, 46 pixels as an even number.
+    box = (place / "where" / "coordinates" / "m0.box").read_text().splitlines()[0]
+    assert box.split() == ["-3", "7", "46", "46"]
+    html = (place / "where" / "report" / "index.html").read_text()
+    assert "36 particles in 3 micrographs." in html
+    assert "Evidence for each size" in html
+    picked("--json")
+    assert json.loads(capsys.readouterr().out)["picked_before"] == 3
+    assert not (place / "where" / "coordinates" / "m0.box").exists()
+
+
+def test_an_unreadable_micrograph_is_an_entry_and_exit_code_4(place: Path) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    (place / "mics" / "m1.mrc").write_bytes(b"no")
+    assert picked("--quiet") == ExitCode.SOME_UNREADABLE
+    ledger = json.loads((place / "where" / "ledger.json").read_text())
+    assert [i["bin"] for i in ledger["items"]] == ["kept", "error", "kept"]
+    for k in (0, 2):
+        (place / "mics" / f"m{k}.mrc").write_bytes(b"no")
+    assert picked("--quiet") == ExitCode.BAD_INPUT
+
+
+def test_given_picks_are_taken_and_agree_with_the_built_in(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    rows = "\n".join(f"{20 + 8 * k} {30 + 5 * k}" for k in range(0, 12, 4))
+    for k in range(3):
+        star = f"data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n{rows}\n"
+        (place / f"m{k}_manualpick.star").write_text(star)
+    given = [f"--given-picks=m{k}_manualpick.star" for k in range(3)]
+    assert picked("--json", *given) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["particles"] == 9
+    assert picked("--json", "--picker", "builtin", *given) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["particles"] == 9
+    html = (place / "where" / "report" / "index.html").read_text()
+    assert "found by too few pickers" in html
+
+
+def test_an_absent_program_is_exit_code_5(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    monkeypatch.setenv("PATH", str(place))
+    assert picked("--picker", "topaz") == ExitCode.PROGRAM_FAILED
+    assert "topaz is not on the PATH" in capsys.readouterr().err
+
+
+def test_parameters_of_another_step_are_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "how").mkdir()
+    (place / "how" / "picking.json").write_text('{"kind": "classification", "parameters": {}}')
+    assert picked() == ExitCode.BAD_INPUT
+    assert "holds classification parameters" in capsys.readouterr().err
+
+
+def test_a_trial_stops_at_a_subset(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    assert picked("--particles", "20", "--json") == ExitCode.DONE
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["particles"], summary["kept"], summary["rejected"]) == (24, 2, 1)

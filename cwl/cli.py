@@ -10,6 +10,7 @@ import click
 from cryoverdict.cwl.commands import (
     catalogue,
     classify,
+    decide_classes,
     decide_classification,
     decide_micrographs,
     decide_picking,
@@ -29,6 +30,7 @@ from cryoverdict.cwl.commands import (
     split_picks,
     summarise,
     train,
+    train_classes,
     write_stack,
 )
 from cryoverdict.cwl.exit_code import EXIT_CODE_HELP, ExitCode
@@ -53,12 +55,14 @@ COMMANDS = (
     gather_picks.command,
     decide_classification.command,
     classify.command,
+    decide_classes.command,
     extract.command,
     write_stack.command,
     summarise.command,
     rules.command,
     report.command,
     train.command,
+    train_classes.command,
     evaluate.command,
     promote.command,
     catalogue.command,

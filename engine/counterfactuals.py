@@ -38,6 +38,7 @@ class CounterfactualSearch:
     table: FeatureTable
     kinds: Kinds
     statistics: Mapping[str, DataSetStatistics]
+    trust: Values
 
     @classmethod
     def over(
@@ -49,6 +50,7 @@ class CounterfactualSearch:
             table=table,
             kinds=kinds or {},
             statistics=judge.rules.statistics_by_kind(table, kinds),
+            trust=judge.trust(table, kinds)[1],
         )
 
     def statistics_of(self, row: int) -> DataSetStatistics:
@@ -62,7 +64,6 @@ class CounterfactualSearch:
         helpful first; the last one is then moved back as far as the outcome allows.
         """
         start = self.table.values[row].copy()
-        statistics = self.statistics_of(row)
         towards = -1.0 if decision.explanation.favourable else 1.0
         changed: dict[int, float] = {}
         for _ in range(MOST_CHANGES):
@@ -70,12 +71,12 @@ class CounterfactualSearch:
             if not moves:
                 return decision
             candidates = self._candidates(start, changed, moves)
-            scores = towards * self._log_odds(candidates, statistics)
+            scores = towards * self._log_odds(candidates, row)
             turning = np.flatnonzero(self._turned(scores, towards))
             if turning.size:
                 cost = [self._distance(start, *moves[i]) for i in turning]
                 column, value = moves[int(turning[int(np.argmin(cost))])]
-                changed[column] = self._least(start, changed, (column, value), towards, statistics)
+                changed[column] = self._least(start, changed, (column, value), towards, row)
                 return replace(decision, counterfactual=self._told(start, changed, towards))
             column, value = moves[int(np.argmax(scores))]
             changed[column] = value
@@ -139,18 +140,13 @@ class CounterfactualSearch:
             rows[i, column] = value
         return rows
 
-    def _log_odds(self, rows: Values, statistics: DataSetStatistics) -> Values:
-        """Decide changed rows anew and return their log-odds of the favourable outcome."""
-        names = tuple(str(i) for i in range(len(rows)))
-        holes = np.argwhere(np.isnan(rows))
-        table = FeatureTable(
-            subjects=names,
-            features=self.table.features,
-            units=self.table.units,
-            values=rows,
-            absent={(names[i], self.table.features[j]): "absent" for i, j in holes},
-        )
-        return self.judge.log_odds(table, statistics)
+    def _log_odds(self, rows: Values, row: int) -> Values:
+        """Decide changes of row ``row`` anew and return the log-odds of the favourable outcome.
+
+        The embedding stays as it is: no single change of it would mean anything.
+        """
+        table = self.table.varied(self.table.subjects[row], rows)
+        return self.judge.log_odds(table, self.statistics_of(row), float(self.trust[row]))
 
     @staticmethod
     def _turned(scores: Values, towards: float) -> NDArray[np.bool_]:
@@ -169,13 +165,13 @@ class CounterfactualSearch:
         changed: dict[int, float],
         move: tuple[int, float],
         towards: float,
-        statistics: DataSetStatistics,
+        row: int,
     ) -> float:
         """Return the smallest change of one column that still turns the outcome."""
         column, value = move
         steps = np.linspace(start[column], value, REFINEMENT + 1)[1:]
         rows = self._candidates(start, changed, [(column, float(v)) for v in steps])
-        turned = self._turned(towards * self._log_odds(rows, statistics), towards)
+        turned = self._turned(towards * self._log_odds(rows, row), towards)
         # The outcome may turn and turn back; the change told is the last unbroken stretch.
         unbroken = np.flatnonzero(~turned)
         first = int(unbroken[-1]) + 1 if unbroken.size else 0

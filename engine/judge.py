@@ -59,6 +59,7 @@ class Judge:
         values = self.model.values(table)
         prior, terms = self.model.favourable.terms(values)
         strange = self.model.favourable.members.standardisation.strangeness(values)
+        away, trust = self.trust(table, kinds)
         grades = self._grade_log_odds(values)
         defects = self._defect_log_odds(values, [beliefs[s] for s in table.subjects])
         digests = {
@@ -69,9 +70,10 @@ class Judge:
         version = installed_version()
         for i, subject in enumerate(table.subjects):
             belief = beliefs[subject]
-            evidence = belief.weights + self._model_evidence(values[i], terms[i])
-            explanation = gated(prior, evidence, belief.gates, belief.could_not_say)
+            evidence = belief.weights + self._model_evidence(values[i], trust[i] * terms[i])
+            explanation = gated(trust[i] * prior, evidence, belief.gates, belief.could_not_say)
             reasons = self._review_reasons(explanation, float(strange[i]), values[i])
+            reasons += unlike(float(away[i]))
             yield Decision(
                 kind=self.kind.id,
                 subject=subject,
@@ -89,16 +91,35 @@ class Judge:
         """Return the outcome that follows from an explanation alone."""
         return self.kind.favourable if explanation.favourable else self.kind.unfavourable
 
-    def log_odds(self, table: FeatureTable, statistics: DataSetStatistics) -> NDArray[np.float64]:
+    def trust(
+        self, table: FeatureTable, kinds: Kinds | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how far off each subject's data set is, and how much the model then counts.
+
+        A distance of 1 is the limit of what the model knows; within it, it counts fully.
+        """
+        values = self.model.values(table)
+        named = np.array([(kinds or {}).get(subject, "") for subject in table.subjects])
+        away, trust = np.zeros(len(named)), np.ones(len(named))
+        for name in np.unique(named):
+            alike = named == name
+            away[alike], trust[alike] = self.model.trust(values[alike])
+        return away, trust
+
+    def log_odds(
+        self, table: FeatureTable, statistics: DataSetStatistics, trust: float = 1.0
+    ) -> NDArray[np.float64]:
         """Return the log-odds of the favourable outcome of each subject, gates counted.
 
-        ``statistics`` are those of the data set, of which ``table`` may be a part, or a variation.
+        ``statistics`` and ``trust`` are those of the data set, of which ``table`` may be a part,
+        or a variation.
         """
         answers = self.rules.answers(table, statistics=statistics) == 1
         effects = [rule.effect for rule in self.rules.rules]
         weights = np.array([e.value if isinstance(e, LogOdds) else 0.0 for e in effects])
         gates = np.array([isinstance(e, Reject) for e in effects], dtype=bool)
-        total = self.model.favourable.log_odds(self.model.values(table), weights @ answers)
+        said = self.model.favourable.log_odds(self.model.values(table), np.zeros(answers.shape[1]))
+        total = np.asarray(trust * said + weights @ answers, np.float64)
         shut = answers[gates].any(axis=0)
         return np.where(shut, np.minimum(total, GATE_LOG_ODDS), total)
 
@@ -187,6 +208,16 @@ def _named(explanation: Explanation, log_odds: Mapping[str, float]) -> tuple[Def
     ranked = sorted(log_odds.items(), key=lambda item: (-item[1], item[0]))
     found = [Defect(name=name, probability=logistic(x)) for name, x in ranked]
     return tuple(d for i, d in enumerate(found) if i == 0 or d.probability >= DEFECT_PROBABILITY)
+
+
+def unlike(distance: float) -> tuple[str, ...]:
+    """Return the reason to look at a decision on a data set unlike all training sets, if it is."""
+    if distance <= 1.0:
+        return ()
+    return (
+        f"this data set is unlike all that the model learnt from ({distance:.1f} times the usual "
+        "distance), so that the rules weigh more",
+    )
 
 
 def _sentence(meaning: str, value: float | None, model: OffsetModel, j: int) -> str:

@@ -133,37 +133,6 @@ def measure_list(
     return Measurements(micrographs=micrographs, table=table, outcomes=tuple(outcomes), store=store)
 
 
-def stored_table(features: Path, micrographs: MicrographList | None, output: Path) -> Measurements:
-    """Return measurements made before, from a ``features.parquet``; no image is read.
-
-    With a list, its micrographs are looked up in the table, and those it lacks count as
-    unreadable; without one, the subjects of the table are the list. Pictures are taken from the
-    folder of the run that measured, where that still exists.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    table = FeatureTable.read(features)
-    listed = micrographs or list_of_subjects(table.subjects)
-    known = set(table.subjects)
-    outcomes = [
-        Measured(subject=m.subject, how="stored")
-        if m.subject in known
-        else Measured(subject=m.subject, how="error", error=f"{m.subject}: not in {features}")
-        for m in listed.micrographs
-    ]
-    outcomes += [
-        Measured(subject=subject, how="error", error=reason)
-        for subject, reason in listed.unreadable.items()
-    ]
-    chosen = table.select(o.subject for o in outcomes if o.how == "stored")
-    chosen.write(output / "features.parquet")
-    return Measurements(
-        micrographs=listed,
-        table=chosen,
-        outcomes=tuple(outcomes),
-        store=MeasurementStore(folder=stored_folder(features.parent)),
-    )
-
-
 def list_of_subjects(subjects: Iterable[str]) -> MicrographList:
     """Return the list of micrographs of which only the names are known."""
     names = tuple(subjects)

@@ -57,7 +57,7 @@ def gather_measurements(
     table = concatenated(tables)
     reasons = _reasons(path.with_name(LEDGER) for path in paths)
     if micrographs is None:
-        micrographs = list_of_subjects([*table.subjects, *reasons])
+        micrographs = list_of_subjects(table.subjects)
     known = set(table.subjects)
     outcomes = [
         Measured(subject=m.subject, how="stored")

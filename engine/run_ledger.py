@@ -33,7 +33,7 @@ class StepAccount:
     """
 
     step: str
-    folders: tuple[str, ...]
+    batches: int
     bins: Mapping[Bin, int]
     reasons: Mapping[tuple[Bin, str], int]
     items: Mapping[str, tuple[Bin, str]]
@@ -111,7 +111,7 @@ class RunLedger:
             "steps": [
                 {
                     "step": s.step,
-                    "folders": list(s.folders),
+                    "batches": s.batches,
                     "inputs": s.inputs,
                     "bins": dict(s.bins),
                 }
@@ -161,7 +161,7 @@ def _added(step: str, found: Sequence[tuple[Path, Ledger]]) -> StepAccount:
     tables = [folder / PICKS for folder, _ in found if step == "pick"]
     return StepAccount(
         step=step,
-        folders=tuple(folder.name for folder, _ in found),
+        batches=len(found),
         bins={bin_: bins[bin_] for bin_ in BINS},
         reasons=dict(sorted(reasons.items())),
         items=items,

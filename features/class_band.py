@@ -173,7 +173,8 @@ def _band(low: float, high: float) -> NDArray[np.float64]:
     cycles = k * 2.0 * RADIUS_PX
 
     def rise(at: float) -> NDArray[np.float64]:
-        return np.asarray(0.5 + 0.5 * np.tanh((cycles - at) / max(0.12 * at, 0.3)))
+        # A steep filter would ring from the particle out to the rim.
+        return np.asarray(0.5 + 0.5 * np.tanh((cycles - at) / max(0.3 * at, 0.5)))
 
     return rise(low) * (1.0 - rise(high))
 

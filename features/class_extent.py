@@ -22,9 +22,10 @@ NOTHING = Absent("no object stands out in the average")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """The objects of an average: ``main`` ``(80, 80)`` bool, and the areas in pixels, largest first.
+    """The objects of an average, largest first.
 
-    ``smooth`` is the average in which they were found.
+    ``main`` ``(80, 80)`` bool is the particle; ``areas`` are in pixels, the particle's first, then
+    the others by size; ``smooth`` is the average in which they were found.
     """
 
     smooth: FloatArray
@@ -49,9 +50,9 @@ def shown_share(view: ClassView) -> Answer:
     return 1.0 - float(counts.max() - 1) / inside.size if len(values) > 1 else 0.0
 
 
-@feature(unit="count", better="lower", source="2DAssess check_center (a second object)")
-def objects_count(view: ClassView) -> Answer:
-    """Number of separate objects in the mask."""
+@feature(better="lower", source="2DAssess check_center (a second object)")
+def object_number(view: ClassView) -> Answer:
+    """Separate objects in the mask."""
     found = view.once(extent)
     return found if isinstance(found, Absent) else float(len(found.areas))
 
@@ -225,7 +226,7 @@ def extent(view: ClassView) -> Extent | Absent:
 FEATURES: tuple[Feature, ...] = (
     shown_share,
     object_area_share,
-    objects_count,
+    object_number,
     second_object_ratio,
     object_offset,
     object_compactness,

@@ -18,9 +18,9 @@ CORRELATED = 0.143
 CYCLES = (2.0, 12.0)
 
 
-@feature(unit="count", better="higher", source="RELION, SIMPLE")
-def particles_count(view: ClassView) -> Answer:
-    """Number of particles assigned to the class."""
+@feature(better="higher", source="RELION, SIMPLE")
+def particle_number(view: ClassView) -> Answer:
+    """Particles assigned to the class."""
     members = view.average.members
     return NO_METADATA if members is None else Given(float(members))
 
@@ -78,7 +78,7 @@ def rotation_accuracy_deg(view: ClassView) -> Answer:
 
 @feature(better="lower", source="RELION rlnAccuracyRotations; SIMPLE (median within the run)")
 def rotation_accuracy_ratio(view: ClassView) -> Answer:
-    """Expected error of the rotations, relative to the median of the run."""
+    """Error of the rotations that the run expects, relative to the median of the run."""
     found = view.average.rotation_accuracy_deg
     middle = _quantile(view.run.values(_rotation), 0.5)
     return NO_METADATA if found is None or not middle else found / middle
@@ -86,7 +86,7 @@ def rotation_accuracy_ratio(view: ClassView) -> Answer:
 
 @feature(better="lower", source="RELION rlnAccuracyTranslationsAngst")
 def relative_shift_accuracy(view: ClassView) -> Answer:
-    """Expected error of the shifts, relative to the diameter of the mask."""
+    """Error of the shifts that the run expects, relative to the diameter of the mask."""
     found, mask = view.average.shift_accuracy_a, view.mask_diameter_a
     return NO_METADATA if found is None or mask is None else found / mask
 
@@ -205,7 +205,7 @@ def _above_run(
 
 
 FEATURES: tuple[Feature, ...] = (
-    particles_count,
+    particle_number,
     population_share,
     population_ratio,
     class_resolution_a,

@@ -60,14 +60,8 @@ def straight_edge_score(view: ClassView) -> Answer:
 @feature(source="variance explained by the rotational average")
 def round_share(view: ClassView) -> Answer:
     """Share of the variance within the mask that does not change when the average is turned."""
-    if view.blank:
-        return BLANK
-    polar = view.once(polar_image)
-    weight = np.arange(1, RINGS + 1)[:, None]
-    mean = float((polar * weight).sum() / (weight.sum() * ANGLES))
-    total = float((weight * (polar - mean) ** 2).sum())
-    rings = ANGLES * float((weight[:, 0] * (polar.mean(axis=1) - mean) ** 2).sum())
-    return rings / total if total > 0 else BLANK
+    part = None if view.blank else _round_part(view)
+    return BLANK if part is None else part
 
 
 @feature(source="radial profile")
@@ -101,9 +95,9 @@ def symmetry_score(view: ClassView) -> Answer:
     return BLANK if view.blank else _symmetry(view)[0]
 
 
-@feature(unit="count", source="rotational autocorrelation of the average's detail")
-def symmetry_fold_count(view: ClassView) -> Answer:
-    """Number of equal parts at which the average agrees best with itself when turned."""
+@feature(source="rotational autocorrelation of the average's detail")
+def symmetry_fold(view: ClassView) -> Answer:
+    """Equal parts of a circle at which the average agrees best with itself when turned."""
     return BLANK if view.blank else float(_symmetry(view)[1])
 
 
@@ -112,12 +106,22 @@ def fuzzy_ball_score(view: ClassView) -> Answer:
     """How much the average is a smooth round blob: its round share times its coarse share."""
     if view.blank:
         return BLANK
-    round_part = round_share.function(view)
-    if isinstance(round_part, Absent):
-        return round_part
+    round_part = _round_part(view)
+    if round_part is None:
+        return BLANK
     coarse = float((banded(view, 1.0, 3.0) ** 2).sum())
     finer = float((banded(view, 3.0, 16.0) ** 2).sum())
-    return float(round_part) * coarse / max(coarse + finer, 1e-9)
+    return round_part * coarse / max(coarse + finer, 1e-9)
+
+
+def _round_part(view: ClassView) -> float | None:
+    """Return the share of the variance that does not change under rotation."""
+    polar = view.once(polar_image)
+    weight = np.arange(1, RINGS + 1)[:, None]
+    mean = float((polar * weight).sum() / (weight.sum() * ANGLES))
+    total = float((weight * (polar - mean) ** 2).sum())
+    rings = ANGLES * float((weight[:, 0] * (polar.mean(axis=1) - mean) ** 2).sum())
+    return rings / total if total > 0 else None
 
 
 def polar_image(view: ClassView) -> FloatArray:
@@ -145,7 +149,8 @@ def _usual_profile(run: object) -> NDArray[np.float64] | None:
     order = np.argsort(profiles, axis=0, kind="stable")
     total = np.cumsum(weights[order], axis=0)
     half = (total < 0.5 * weights.sum()).sum(axis=0)
-    return np.take_along_axis(profiles, np.take_along_axis(order, half[None], 0), 0)[0]
+    usual = np.take_along_axis(profiles, np.take_along_axis(order, half[None], 0), 0)[0]
+    return np.asarray(usual, dtype=np.float64)
 
 
 def _symmetry(view: ClassView) -> tuple[float, int]:
@@ -218,6 +223,6 @@ FEATURES: tuple[Feature, ...] = (
     fall_radius,
     profile_distance,
     symmetry_score,
-    symmetry_fold_count,
+    symmetry_fold,
     fuzzy_ball_score,
 )

@@ -16,9 +16,13 @@ T = TypeVar("T")
 # Every average is brought to this mask radius, so that a measurement needs no units of its own.
 RADIUS_PX = 32
 SIDE_PX = 80
-# Beyond the mask the averages of most programs are flat; within a ring this much of the strongest
-# variation is the flat outside (the noise of 8-bit and JPEG pictures), or the mask's soft edge.
-FLAT, EDGE = 0.03, 0.12
+# Beyond the mask the averages of most programs are flat. A ring with less than this much of the
+# strongest ring's variation is: rounding in stored numbers, in pictures 8 bits and JPEG's noise.
+FLAT, FLAT_IN_PICTURES = 0.002, 0.015
+# The ground just inside of the mask's soft edge, in pixels from the outermost ring that varies.
+GROUND_PX = (6, 12)
+# Averages of strong particles may hide the mask in a flat ground; junk shows it.
+MASK_QUANTILE = 0.75
 # Where an average that is not masked still has room for background.
 RING = (0.80, 0.97)
 
@@ -150,35 +154,43 @@ def _radii(averages: Sequence[ClassAverage], blanks: Sequence[bool]) -> list[flo
     found: dict[int, list[float]] = {}
     for average, blank in zip(averages, blanks, strict=True):
         if not blank:
-            radius = _mask_radius(average.pixels)
+            flat = FLAT if average.has_counts else FLAT_IN_PICTURES
+            radius = _mask_radius(average.pixels, flat)
             found.setdefault(min(average.pixels.shape), []).append(radius)
     radii = []
     for average in averages:
         side = min(average.pixels.shape)
         seen = found.get(side)
-        radius = float(np.median(seen)) if seen else 0.5 * side
+        radius = float(np.quantile(seen, MASK_QUANTILE)) if seen else 0.5 * side
         if radius >= 0.49 * side and average.mask_diameter_a and average.pixel_size_a:
             radius = 0.5 * average.mask_diameter_a / average.pixel_size_a
         radii.append(float(np.clip(radius, 6.0, 0.5 * side)))
     return radii
 
 
-def _mask_radius(pixels: FloatArray) -> float:
-    """Return the radius beyond which an average is flat, half its side where it is nowhere."""
-    side = min(pixels.shape)
+def _mask_radius(pixels: FloatArray, flat: float) -> float:
+    """Return the radius beyond which an average is flat, half its side where it is nowhere.
+
+    It is where the soft edge of the mask halves the variation of the ground inside.
+    """
+    side = int(min(pixels.shape))
     rows, columns = (n // 2 for n in pixels.shape)
     y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
     ring = np.rint(np.hypot(y - rows, x - columns)).astype(np.int64).ravel()
     values = pixels.ravel().astype(np.float64) - float(pixels.mean())
     count = np.bincount(ring)
     mean = np.bincount(ring, values) / count
-    spread = np.sqrt(np.maximum(np.bincount(ring, values**2) / count - mean**2, 0.0))
-    reach = side // 2
-    spread = spread[:reach]
+    square = np.bincount(ring, values**2) / count
+    spread = np.sqrt(np.maximum(square - mean**2, 0.0))[: side // 2]
     strongest = float(spread.max())
-    if strongest <= 0 or spread[-1] > FLAT * strongest:
-        return 0.5 * side
-    return float(np.flatnonzero(spread > EDGE * strongest)[-1]) + 0.5
+    varied = np.flatnonzero(spread > flat * strongest)
+    if strongest <= 0 or not varied.size or varied[-1] >= side // 2 - 1:
+        return side / 2.0
+    last = int(varied[-1])
+    step = max(1.0, side / 64.0)
+    inner = slice(max(0, int(last - GROUND_PX[1] * step)), max(1, int(last - GROUND_PX[0] * step)))
+    ground = float(np.median(spread[inner]))
+    return int(np.flatnonzero(spread >= 0.5 * min(ground, strongest))[-1]) + 0.5
 
 
 def _standardised(pixels: FloatArray, radius: float, blank: bool) -> tuple[FloatArray, float]:

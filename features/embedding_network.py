@@ -6,7 +6,8 @@ its training needs PyTorch. Batch normalisation is folded into the weights when 
 Two trunks of convolutions, each followed by max(x, 0): the field's, of stride 2 each, and the
 spectrum's, whose first axis is a direction and closes on itself. The field is described by mean and
 deviation of every channel of every layer but the first (texture statistics at four scales, any
-shape of micrograph); the spectrum by mean and deviation over directions at every radius.
+shape of micrograph) and the greatest value of each channel of the last two (single objects, edges);
+the spectrum by mean and deviation over directions at every radius.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from cryoverdict.features.weights_file import Weights, weights_digest
 
 FIELD_CHANNELS = (12, 24, 48, 96, 128)
 FIELD_KERNELS = (5, 3, 3, 3, 3)
+# The greatest values are told of so many of the last layers.
+PEAK_LAYERS = 2
 SPECTRUM_CHANNELS = (16, 32, 64)
 SPECTRUM_KERNELS = ((3, 5), (3, 5), (3, 3))
 FIELD_WIDTH, SPECTRUM_WIDTH, EMBEDDING_WIDTH = 96, 64, 48
@@ -60,7 +63,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
         before = channels
     radii = RADII // 2 ** len(SPECTRUM_CHANNELS)
     for name, wide, narrow in (
-        ("field_out", 2 * sum(FIELD_CHANNELS[1:]), FIELD_WIDTH),
+        ("field_out", field_statistics(), FIELD_WIDTH),
         ("spectrum_out", 2 * SPECTRUM_CHANNELS[-1] * radii, SPECTRUM_WIDTH),
         ("embedding", FIELD_WIDTH + SPECTRUM_WIDTH, EMBEDDING_WIDTH),
         ("answers", EMBEDDING_WIDTH, len(ANSWERS)),
@@ -68,6 +71,11 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
         shapes[f"{name}.matrix"] = (narrow, wide)
         shapes[f"{name}.bias"] = (narrow,)
     return shapes
+
+
+def field_statistics() -> int:
+    """Return how many numbers describe a field before they are weighed."""
+    return 2 * sum(FIELD_CHANNELS[1:]) + sum(FIELD_CHANNELS[-PEAK_LAYERS:])
 
 
 def field_input(field: NDArray[np.uint8]) -> _Array:
@@ -124,8 +132,11 @@ class EmbeddingNetwork:
         said = []
         for i in range(len(FIELD_CHANNELS)):
             image = self._convolved(image, f"field.{i}", wrap=False)
+            flat = image.reshape(len(image), -1)
             if i:
-                said.append(_statistics(image.reshape(len(image), -1)))
+                said.append(_statistics(flat))
+            if i >= len(FIELD_CHANNELS) - PEAK_LAYERS:
+                said.append(flat.max(axis=1))
         return np.maximum(self._linear("field_out", np.concatenate(said)), 0.0)
 
     def _spectrum(self, image: _Array) -> _Array:

@@ -60,7 +60,7 @@ def diameter_figure(curves: Curves, parameter: Mapping[str, Any] | None) -> Mark
     marks, band = _settled(chart, span, parameter, "A")
     return MarkedChart(
         chart=chart,
-        text="Things of each size beyond chance, in deviations; the band is the 95 % interval.",
+        text="What is found at each size beyond chance; the band is the 95 % interval.",
         marks=marks,
         band=band,
     )

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 @click.argument("micrographs", nargs=-1, metavar="[MICS...]")
 @click.option(
     "--features",
-    "features_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "features",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
     metavar="F",
-    help="A features.parquet measured before; then no image is read.",
+    help="A features.parquet measured before, or its folder; then no image is read. Repeatable.",
 )
 @options.output_option
 @options.optics_options
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @options.json_option
 def command(
     micrographs: tuple[str, ...],
-    features_path: Path | None,
+    features: tuple[Path, ...],
     output: Path,
     optics: Optics,
     rule_layers: tuple[Path, ...],
@@ -53,23 +54,23 @@ def command(
     from cryoverdict.engine.judging import (
         decide_table,
         measure_list,
-        stored_table,
         write_verdicts,
     )
     from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
+    from cryoverdict.engine.measured_batches import gather_measurements
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.seating import seat_judge
     from cryoverdict.features.micrograph_list import read_micrograph_list
     from cryoverdict.reports.micrograph_report import report_micrographs
 
-    if not micrographs and features_path is None:
+    if not micrographs and not features:
         msg = "give micrographs (MICS...) or --features F"
         raise click.UsageError(msg)
     judge = seat_judge(REJECT_MICROGRAPHS, rule_layers=rule_layers, model_path=model_path)
     listed = read_micrograph_list(micrographs, optics) if micrographs else None
     with writing_into(output):
-        if features_path is not None:
-            measured = stored_table(features_path, listed, output)
+        if features:
+            measured = gather_measurements(features, listed, output)
         else:
             assert listed is not None
             measured = measure_list(

@@ -90,7 +90,7 @@ def command(
     decision = decided.decision
     say(
         {
-            **{name: value for name, value in decision.outcome.items() if value is not None},
+            **{n: float(f"{v:.6g}") for n, v in decision.outcome.items() if v is not None},
             "review": int(decision.review),
             "parameters": str(output / "picking.json"),
             "report": str(page),

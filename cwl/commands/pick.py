@@ -100,7 +100,7 @@ def command(
     from cryoverdict.engine.parameter_file import read_parameter_file
     from cryoverdict.engine.picking.picking_parameters import PickingParameters
     from cryoverdict.engine.picking_files.picking_list import read_picking_list
-    from cryoverdict.engine.picking_files.template_file import read_templates
+    from cryoverdict.engine.picking_files.template_file import ROUND_SHAPE, read_templates
     from cryoverdict.engine.picking_run.decision_files import PARAMETERS
     from cryoverdict.engine.picking_run.picking_step import PickingRequest, run_picking
     from cryoverdict.reports.picking_report import report_picking
@@ -116,6 +116,7 @@ def command(
     request = PickingRequest(
         parameters=PickingParameters.from_settings(settled.parameters),
         templates=None if template_path is None else read_templates(template_path),
+        templates_are_views=template_path is None or template_path.name != ROUND_SHAPE,
         pickers=pickers or (() if given else ("builtin",)),
         given=given,
         flipped_y=flip_given_y,

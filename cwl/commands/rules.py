@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 # The registered kinds of decision and evidence (engine/kinds; a test compares). Written out,
 # as importing them would make every command start slowly.
-DECISIONS = ("reject-micrographs", "picking", "classification", "micrograph-yield")
+DECISIONS = (
+    "reject-micrographs",
+    "select-classes",
+    "picking",
+    "classification",
+    "micrograph-yield",
+    "keep-particles",
+)
 
 decision_option = click.option(
     "--decision",

@@ -8,11 +8,11 @@ ends the caller, kill -9 among it, closes the pipe.
 from __future__ import annotations
 
 import os
-import runpy
 import signal
 import sys
 import threading
 import time
+from importlib import import_module
 
 # Time for cwltool to end its jobs and clear its folders.
 PATIENCE_S = 2.0
@@ -30,8 +30,8 @@ def watch() -> None:
 def main() -> None:
     """Watch the leash and become cwltool."""
     threading.Thread(target=watch, daemon=True).start()
-    sys.argv[0] = "cwltool"
-    runpy.run_module("cwltool", run_name="__main__", alter_sys=False)
+    # `python -m cwltool` would do, but drops the exit code.
+    sys.exit(import_module("cwltool.main").run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,14 @@ inputs:
     inputBinding:
       position: 1
   - id: features
-    type: Directory?
+    type:
+      - "null"
+      - type: array
+        items: Directory
+        inputBinding:
+          prefix: --features
     label: Measurements
     doc: Folders of measure-micrographs; then no image is read.
-    inputBinding:
-      prefix: --features
   - id: pixel_size_a
     type: float?
     label: Pixel size (Å)

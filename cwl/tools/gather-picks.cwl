@@ -20,15 +20,14 @@ inputs:
     doc: Folders of decide-micrographs or split-micrographs.
     inputBinding:
       position: 1
-  - id: picked
+  - id: picked_batches
     type:
-      - "null"
       - type: array
         items: Directory
         inputBinding:
           prefix: --picked
     label: Batches of picks
-    doc: 'Folder that `pick` wrote of a batch; repeatable.'
+    doc: 'Folders that `pick` wrote of batches.'
   - id: parameters
     type: Directory
     label: Picking parameters

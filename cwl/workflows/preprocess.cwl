@@ -287,7 +287,7 @@ steps:
     in:
       - id: micrographs
         source: judge/judged
-      - id: picked
+      - id: picked_batches
         source: pick/picked
       - id: parameters
         source: decide_picking/picking
@@ -427,6 +427,7 @@ steps:
           - classify/classified
           - decide_classes/selected
           - write_stack/stack
+        linkMerge: merge_flattened
       - id: before
         source:
           - trial/trial_picking
@@ -434,6 +435,7 @@ steps:
           - trial/trial_classification
           - trial/trial_classified
           - trial/trial_classes
+        linkMerge: merge_flattened
     out: [ledger, report]
     sbg:x: 3600
     sbg:y: 240

@@ -47,9 +47,7 @@ def adapted_judge(judge: Judge, shift: float) -> Judge:
     return replace(judge, model=replace(judge.model, favourable=moved))
 
 
-def told_apart(
-    decisions: Iterable[Decision], judge: Judge, threshold: float
-) -> Iterator[Decision]:
+def told_apart(decisions: Iterable[Decision], judge: Judge, threshold: float) -> Iterator[Decision]:
     """Yield decisions of an adapted judge with the shift as evidence of its own.
 
     The sum stays; prior and model digest are again those of the model as it ships.
@@ -75,4 +73,3 @@ def told_apart(
             ),
             digests={**decision.digests, "model": judge.model.digest},
         )
-

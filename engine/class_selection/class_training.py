@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.kinds.select_classes import SELECT_CLASSES
+from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import Recipe
 from cryoverdict.engine.training.held_out import target_log_odds
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
 from cryoverdict.engine.training.quality import Quality, Scores, quality
 from cryoverdict.engine.training.training import (
+    ALL_PARTS,
     defect_truth,
     field_weights,
     grade_truth,
     rules_sum,
+    train_favourable,
     train_kind,
 )
 from cryoverdict.rules.rule_loader import load_rules
@@ -29,6 +32,7 @@ from cryoverdict.rules.rule_set import RuleSet
 # Stronger than for micrographs: the classes of a run are alike, so that rows count for less.
 PRIOR_PRECISION, ROUNDS = 20.0, 120
 SIMULATED = "simulated_"
+DEFECT_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,19 +145,34 @@ def _held_out(
 ) -> dict[str, Scores]:
     """Return the log-odds of each target by models that had not seen the run, NaN without one."""
     groups = sorted({s.name for s in sets})
-    fold_of = {name: i % folds for i, name in enumerate(groups)}
     ends = np.cumsum([0, *(len(s.table.subjects) for s in sets)])
     scores: dict[str, Scores] = {}
-    for fold in range(min(folds, len(groups))):
-        inside = [s for s in sets if fold_of[s.name] != fold]
-        model = train_kind(SELECT_CLASSES, rules, inside, recipe=recipe, card={})
-        for i, held in enumerate(sets):
-            if fold_of[held.name] != fold:
-                continue
-            for target, values in target_log_odds(model, rules, held).items():
-                filled = scores.setdefault(target, np.full(ends[-1], np.nan))
-                filled[ends[i] : ends[i + 1]] = values
-        done(fold)
+
+    def judged(parts: int, fit: Callable[[Sequence[LabelledSet]], KindModel]) -> None:
+        """Let models judge what they have not seen, the runs dealt into some parts."""
+        fold_of = {name: i % parts for i, name in enumerate(groups)}
+        for fold in range(min(parts, len(groups))):
+            model = fit([s for s in sets if fold_of[s.name] != fold])
+            for i, held in enumerate(sets):
+                if fold_of[held.name] != fold:
+                    continue
+                for target, values in target_log_odds(model, rules, held).items():
+                    filled = scores.setdefault(target, np.full(ends[-1], np.nan))
+                    filled[ends[i] : ends[i + 1]] = values
+            done(fold)
+
+    # Grades and defects are many models: five parts tell enough of them.
+    judged(
+        min(folds, DEFECT_FOLDS),
+        lambda seen: train_kind(SELECT_CLASSES, rules, seen, recipe=recipe, card={}),
+    )
+    if folds > DEFECT_FOLDS:
+        judged(
+            folds,
+            lambda seen: train_favourable(
+                SELECT_CLASSES, rules, seen, recipe=recipe, parts=ALL_PARTS
+            ),
+        )
     return scores
 
 

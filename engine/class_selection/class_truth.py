@@ -66,7 +66,9 @@ def class_truths(
     truths = []
     for k in range(len(found.classes)):
         members = np.flatnonzero(found.number == k)
-        placed = np.array([_placed(picks.clean[i], found, i) for i in members], dtype=np.float32)
+        placed = np.array(
+            [_placed(picks.clean[i], found, int(i)) for i in members], dtype=np.float32
+        )
         counts = np.bincount(picks.kind[members], minlength=len(KINDS))
         true = np.flatnonzero(picks.kind[members] == 0)
         if len(true) >= 3:

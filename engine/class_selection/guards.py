@@ -38,7 +38,7 @@ REAL: Mapping[str, tuple[float, float]] = {
     "straight_edge_score": (-np.inf, 0.3),
     "plane_share": (-np.inf, 0.15),
     "overfit_score": (-np.inf, 0.2),
-    "particles_count": (8.0, np.inf),
+    "particle_number": (8.0, np.inf),
     "half_correlation_mean": (0.4, np.inf),
 }
 LEAST_PROBABILITY = 0.2
@@ -68,8 +68,8 @@ def keep_rare_views(
         if nearest >= OWN_VIEW:
             continue
         text = (
-            f"It looks real and is unlike every kept class (nearest: {nearest:.2f}): a rare view is "
-            "kept, and flagged."
+            f"It looks real and is unlike every kept class (nearest: {nearest:.2f}): a rare view "
+            "is kept, and flagged."
         )
         needed = KEPT_BY - decision.explanation.log_odds
         evidence = Evidence(
@@ -95,7 +95,9 @@ def mass_guards(
     """Return the two guards over how much is rejected; blank averages do not count."""
     shown = [d for d, v in zip(decisions, views, strict=True) if not v.blank]
     lost = sum(not d.explanation.favourable for d in shown) / max(len(shown), 1)
-    text = f"{lost:.0%} of the classes that show anything are rejected; more than 70 % is a warning."
+    text = (
+        f"{lost:.0%} of the classes that show anything are rejected; more than 70 % is a warning."
+    )
     guards = [_guard("run", REJECTED_CLASSES, lost, MOST_CLASSES, text, template)]
     members = [v.average.members for v in views]
     if all(m is not None for m in members):
@@ -113,25 +115,27 @@ def prices_of(
     """Return the price of each rejection, and of all together."""
     rejected = np.array([not d.explanation.favourable for d in decisions], dtype=bool)
     groups = _view_groups(views)
-    real = [g for g in groups if not all(views[i].blank for i in g)]
+    # A group of noise is no view: each counts by how probably it shows a particle at all.
+    worth = [max(decisions[i].explanation.favourable_probability for i in g) for g in groups]
+    every = max(sum(worth), 1e-9)
     prices = {}
     fifth = _defocus_fifths(assignments)
     for i, (decision, view) in enumerate(zip(decisions, views, strict=True)):
         if not rejected[i]:
             continue
-        group = next(g for g in groups if i in g)
-        alone = view.blank is False and rejected[sorted(group)].all()
+        mine = next(k for k, g in enumerate(groups) if i in g)
+        alone = not view.blank and rejected[sorted(groups[mine])].all()
         members = view.average.members
         total = None if assignments is None else len(assignments)
         prices[decision.subject] = Price(
             subject=decision.subject,
             particles=members,
             share=view.average.share if not total or members is None else members / total,
-            view_share=1.0 / (len(real) * len(group)) if alone else 0.0,
+            view_share=worth[mine] / (every * len(groups[mine])) if alone else 0.0,
             defocus_share=_hardest_hit(assignments, fifth, view.average.number),
         )
     shown = np.array([not v.blank for v in views])
-    lost_views = sum(rejected[sorted(g)].all() for g in real)
+    lost_views = sum(w for g, w in zip(groups, worth, strict=True) if rejected[sorted(g)].all())
     counted = [p.particles for p in prices.values()]
     parts = [p.share for p in prices.values()]
     return prices, TotalPrice(
@@ -139,7 +143,7 @@ def prices_of(
         particles=float(sum(p for p in parts if p is not None))
         if all(c is not None for c in counted) and views and views[0].average.members is not None
         else None,
-        views=lost_views / max(len(real), 1),
+        views=float(lost_views / every),
         defocus_range=_range_lost(assignments, decisions, views),
     )
 
@@ -200,7 +204,8 @@ def _defocus_fifths(assignments: Assignments | None) -> NDArray[np.int64] | None
         return None
     values = assignments.defocus_a.astype(float)
     edges = np.nanquantile(values, np.arange(1, FIFTHS) / FIFTHS)
-    return np.searchsorted(edges, np.nan_to_num(values, nan=float(edges[-1])), side="right")
+    known = np.nan_to_num(values, nan=float(edges[-1]))
+    return np.asarray(np.searchsorted(edges, known, side="right"), dtype=np.int64)
 
 
 def _hardest_hit(
@@ -220,9 +225,7 @@ def _range_lost(
     if assignments is None or assignments.defocus_a is None or not len(assignments):
         return None
     good = [
-        v.average.number
-        for d, v in zip(decisions, views, strict=True)
-        if d.explanation.favourable
+        v.average.number for d, v in zip(decisions, views, strict=True) if d.explanation.favourable
     ]
     kept = np.isin(assignments.number, good)
     if not kept.any():

@@ -52,14 +52,17 @@ def judge_particles(
     places = np.flatnonzero(within)
     for j in np.flatnonzero(log_odds < 0.0):
         spoke = [r.id for r, yes in zip(rules.rules, answers[:, j], strict=True) if yes]
-        reason[places[j]] = ", ".join(spoke)
+        reason[places[j]] = f"outlier: {', '.join(spoke)}"
     counts = {r.id: int(a.sum()) for r, a in zip(rules.rules, answers, strict=True)}
     verdicts = ParticleVerdicts(
         kept=kept, reason=tuple(reason), probability=probability, rules=counts
     )
     total, lost = int(within.sum()), int((log_odds < 0.0).sum())
     return verdicts, _group_decision(
-        total, lost, {r.title: counts[r.id] for r in rules.rules}, {**digests, "rules": rules.digest}
+        total,
+        lost,
+        {r.title: counts[r.id] for r in rules.rules},
+        {**digests, "rules": rules.digest},
     )
 
 
@@ -127,9 +130,7 @@ def _medians(
     return out
 
 
-def _deviations(
-    values: NDArray[np.float64], group: NDArray[np.integer]
-) -> NDArray[np.float64]:
+def _deviations(values: NDArray[np.float64], group: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return robust deviations from the median of the own group; NaN in small groups."""
     middle = _medians(values, group, fewest=FEWEST, lacking=np.nan)
     spread = 1.4826 * _medians(np.abs(values - middle), group, fewest=FEWEST, lacking=np.nan)

@@ -12,7 +12,7 @@ from cryoverdict.features.class_average import ClassAverage, ClassSet, FloatArra
 # How much larger the pictures are than the averages, as programs draw them.
 ENLARGEMENTS = (1, 2, 3, 4)
 # Noise of a median class relative to its signal, where an average is not regularised.
-NOISE = (0.02, 0.12)
+NOISE = (0.03, 0.3)
 # From this noise on, relative to its signal, an average is more noise than structure.
 DROWNED = 0.5
 
@@ -63,7 +63,7 @@ def _picture(pixels: FloatArray, factor: int, low: float, high: float) -> FloatA
     drawn = Image.fromarray(scaled.astype(np.float32))
     size = (drawn.width * factor, drawn.height * factor)
     large = drawn.resize(size, Image.Resampling.BICUBIC) if factor > 1 else drawn
-    return np.rint(np.clip(np.asarray(large), 0.0, 255.0)).astype(np.float32)
+    return np.asarray(np.rint(np.clip(np.asarray(large), 0.0, 255.0)), dtype=np.float32)
 
 
 def _noisy(pixels: FloatArray, relative: float, rng: np.random.Generator) -> FloatArray:

@@ -26,7 +26,7 @@ from cryoverdict.features.class_view import ClassView, prepare_classes
 from cryoverdict.features.table import FeatureTable
 
 # Averages more alike than this show one view twice; junk says nothing of views.
-DUPLICATE = 0.985
+DUPLICATE = 0.97
 
 
 def select_classes(
@@ -45,14 +45,14 @@ def select_classes(
     if classes.assignments is not None:
         digests = {k: v for k, v in found[0].digests.items() if k != "rules"}
         reasons = {
-            a.number: f"class {a.number}: {_named(d)}"
+            a.number: f"{_named(d)}: class {a.number}"
             for a, d in zip(classes.averages, found, strict=True)
             if not d.explanation.favourable
         }
         # A number that no class has is no class's particle.
         known = {a.number for a in classes.averages}
         strangers = set(np.unique(classes.assignments.number).tolist()) - known
-        reasons |= {n: f"class {n}: not in the list of classes" for n in sorted(strangers)}
+        reasons |= {n: f"no class of the list: class {n}" for n in sorted(strangers)}
         particles, decision = judge_particles(classes.assignments, reasons, rule_layers, digests)
     return ClassSelection(
         classes=classes,
@@ -101,4 +101,3 @@ def _notes(
     if twice:
         notes.append(f"{twice} kept classes show a view that another kept class shows too.")
     return tuple(notes)
-

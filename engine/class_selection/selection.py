@@ -44,9 +44,10 @@ class TotalPrice:
 class ParticleVerdicts:
     """Which particles are kept, and why the others are not; one entry a particle, in list order.
 
-    ``reason`` is empty for the kept ones: ``class 3: noise`` where the class was rejected, the
-    names of the rules where a particle is an outlier of its good class. ``probability`` is that
-    of keeping, within good classes; NaN elsewhere. ``rules`` counts how often each rule spoke.
+    ``reason`` is empty for the kept ones: ``noise: class 3`` where the class was rejected,
+    ``outlier: `` and the names of the rules where a particle of a good class is one.
+    ``probability`` is that of keeping, within good classes; NaN elsewhere. ``rules`` counts how
+    often each rule spoke.
     """
 
     kept: NDArray[np.bool_]

@@ -72,11 +72,8 @@ def ledger_of(selection: ClassSelection) -> Ledger:
     counts: list[Count] = []
     if verdicts is not None:
         found = Counter(verdicts.reason[i] for i in np.flatnonzero(~verdicts.kept))
-        counts.append(Count(bin="kept", reason="particles of good classes", number=int(verdicts.kept.sum())))
-        counts += [
-            Count(bin="rejected", reason=f"particles, {why}", number=n)
-            for why, n in sorted(found.items())
-        ]
+        counts.append(Count(bin="kept", number=int(verdicts.kept.sum())))
+        counts += [Count(bin="rejected", reason=why, number=n) for why, n in sorted(found.items())]
     ledger = Ledger(
         step=STEP,
         entries=tuple(entries),

@@ -55,6 +55,8 @@ WATCH_EVERY = 5
 BATCH_VALUES = 4_000_000
 BATCH_VALUES_GPU = 200_000_000
 FEWEST_AT_ONCE, MOST_AT_ONCE = 8, 64
+# Particles have one noise level until averages can tell signal from noise.
+FIRST_NORM = 4
 FARTHEST_PX = 0.125  # of the box: no particle's centre is sought farther away
 
 
@@ -201,7 +203,7 @@ class _Run:
         indices = _subset(len(self.stack), stage.particles, self.rng)
         before = self.particles.number[indices].copy()
         search = prepared_search(self.grid, self.references, stage)
-        found = self._expect(indices, search)
+        found = self._expect(indices, search, number)
         fresh = found.sums(self.grid)
         cross = cross_power(fresh, self.references.averages, self.grid)
         self.noise = updated_noise(
@@ -228,17 +230,26 @@ class _Run:
         )
         return self.history[-1]
 
-    def _expect(self, indices: NDArray[np.int64], search: Search) -> Accumulator:
+    def _norm(self, indices: NDArray[np.int64], number: int) -> torch.Tensor:
+        """Return the noise level of particles relative to their groups', a mean of 1 kept."""
+        norms = self.particles.norm
+        if number <= FIRST_NORM or not self.parameters.norm_correction:
+            norms = np.ones_like(norms)
+        mean = float(norms.mean())
+        return torch.from_numpy(norms[indices] / mean).to(self.images.device)
+
+    def _expect(self, indices: NDArray[np.int64], search: Search, number: int) -> Accumulator:
         """Return the sums over the particles ``indices``, alternate batches to alternate halves."""
         accumulator = Accumulator.nothing(search, self.grid, len(self.stack.optics))
         power = ImagePower.nothing(len(self.stack.optics), self.grid)
         inverse = 1.0 / self.noise
         for i, batch in enumerate(self.images.batches(indices, _batch_size(search, self.images))):
-            inverse_noise = inverse[batch.group]
+            norm = self._norm(batch.indices, number)
+            inverse_noise = inverse[batch.group] / norm[:, None]
             posterior = expected(batch, search, inverse_noise)
-            accumulator.add(batch, posterior, inverse_noise, i % 2)
+            accumulator.add(batch, posterior, inverse_noise, norm, i % 2)
             self.particles.take(batch.indices, posterior)
-            power.add(batch)
+            power.add(batch, norm)
         self.power = power
         return accumulator
 

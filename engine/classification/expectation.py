@@ -26,12 +26,14 @@ class Search:
 
     Shifts are those of the *reference*, before it is turned: the particles need no copies, and at
     every turn the disc of shifts covers the same disc. ``reference`` ``(h, r, K·S)`` conjugate and
-    weighted; ``penalty`` ``(r, K)``; ``turns_rad`` ``(T,)``; ``cosines``, ``sines`` ``(h, T)``;
+    weighted; ``penalty`` ``(r, K)``; ``components`` ``(r,)``: independent ones a
+    ring; ``turns_rad`` ``(T,)``; ``cosines``, ``sines`` ``(h, T)``;
     ``log_prior`` ``(K, S)``.
     """
 
     reference: Tensor
     penalty: Tensor
+    components: Tensor
     log_prior: Tensor
     shifts_px: Tensor
     turns_rad: Tensor
@@ -62,7 +64,8 @@ class Posterior:
     probability · exp(imψ), with which the particles' harmonics enter the averages; of the single
     most probable place: its class's average turned by ``turn_rad`` and moved by ``shift_px``
     ``(n, 2)`` is the particle; ``top`` its probability; ``log_evidence`` ``(n,)``;
-    ``significant`` ``(n,)``: how many classes and shifts hold more than `LEAST_SHARE`.
+    ``significant`` ``(n,)``: how many classes and shifts hold more than `LEAST_SHARE`;
+    ``misfit`` ``(n,)``: what is left of the particle there, over what its noise would leave.
     """
 
     by_class: Tensor
@@ -72,6 +75,7 @@ class Posterior:
     top: Tensor
     log_evidence: Tensor
     significant: Tensor
+    misfit: Tensor
 
 
 def prepared_search(grid: PolarGrid, references: References, stage: Stage) -> Search:
@@ -103,6 +107,7 @@ def prepared_search(grid: PolarGrid, references: References, stage: Stage) -> Se
     return Search(
         reference=reference.reshape(harmonics, rings, classes * len(shifts)).contiguous(),
         penalty=(0.5 * components * true_power[:, :rings]).T.contiguous(),
+        components=components,
         log_prior=(1.0 - stage.flatness) * torch.log(share)[:, None] + near[None, :],
         shifts_px=shifts,
         turns_rad=turns_rad,
@@ -124,6 +129,7 @@ def expected(batch: PolarBatch, search: Search, inverse_noise: Tensor) -> Poster
     logs += (search.log_prior[None] - constant[:, :, None])[..., None]
     flat = logs.reshape(n, -1)
     top, where = flat.max(dim=1)
+    gained = top - search.log_prior.reshape(-1)[where // turns]
     weights = flat.sub_(top[:, None]).exp_()
     total = weights.sum(dim=1)
     weights /= total[:, None]
@@ -137,6 +143,7 @@ def expected(batch: PolarBatch, search: Search, inverse_noise: Tensor) -> Poster
     real, imaginary = halved @ search.cosines.T, halved @ search.sines.T
     real[:, 0] *= 2.0  # the weights of 2 for the orders above 0 are not wanted here
     turned[:, chosen] = torch.complex(real, imaginary).T
+    alone = (batch.power[:, :rings] * inverse_noise[:, :rings]) @ search.components
     turn = search.turns_rad[where % turns]
     shift = search.shifts_px[(where // turns) % places]
     cosine, sine = torch.cos(turn), torch.sin(turn)
@@ -155,4 +162,5 @@ def expected(batch: PolarBatch, search: Search, inverse_noise: Tensor) -> Poster
         top=1.0 / total,
         log_evidence=top + torch.log(total),
         significant=(share > LEAST_SHARE).sum(dim=(1, 2)),
+        misfit=(alone - 2.0 * gained) / search.components.sum(),
     )

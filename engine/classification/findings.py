@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 
 from cryoverdict.engine.classification.expectation import Posterior
 
+# Bounds of a particle's noise power relative to its group's: beyond them something else is wrong.
+LEAST_NORM, MOST_NORM = 0.5, 4.0
+
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """The latest findings for each particle, as `Classification` describes them."""
+    """The latest findings for each particle, as `Classification` describes them.
+
+    ``norm``: the particle's noise power over that of its optics group, 1 until it is known.
+    """
 
     number: NDArray[np.int64]
     probability: NDArray[np.float16]
@@ -21,6 +27,7 @@ class Findings:
     top: NDArray[np.float32]
     log_evidence: NDArray[np.float32]
     significant: NDArray[np.int32]
+    norm: NDArray[np.float32]
 
     @classmethod
     def unseen(cls, count: int, classes: int) -> Findings:
@@ -33,6 +40,7 @@ class Findings:
             top=np.zeros(count, dtype=np.float32),
             log_evidence=np.zeros(count, dtype=np.float32),
             significant=np.zeros(count, dtype=np.int32),
+            norm=np.ones(count, dtype=np.float32),
         )
 
     def take(self, indices: NDArray[np.int64], found: Posterior) -> None:
@@ -44,3 +52,5 @@ class Findings:
         self.top[indices] = found.top.cpu().numpy()
         self.log_evidence[indices] = found.log_evidence.cpu().numpy()
         self.significant[indices] = found.significant.cpu().numpy()
+        misfit = found.misfit.cpu().numpy() * self.norm[indices]
+        self.norm[indices] = np.clip(misfit, LEAST_NORM, MOST_NORM)

@@ -40,9 +40,14 @@ class Accumulator:
         )
 
     def add(
-        self, batch: PolarBatch, posterior: Posterior, inverse_noise: Tensor, half: int
+        self,
+        batch: PolarBatch,
+        posterior: Posterior,
+        inverse_noise: Tensor,
+        norm: Tensor,
+        half: int,
     ) -> None:
-        """Add one batch to one of the two halves.
+        """Add one batch to one of the two halves; ``norm`` ``(n,)`` is in ``inverse_noise`` too.
 
         All rings are summed, also those not compared: what shows there is free of the bias by
         which particles resemble the reference that they were turned to.
@@ -51,7 +56,8 @@ class Accumulator:
         self.moved[half].baddbmm_(posterior.turned.transpose(1, 2), whitened)
         for group in torch.unique(batch.group).tolist():
             here = batch.group == group
-            self.ctf2[half, group] += posterior.by_class[here].T @ batch.ctf2[here]
+            ctf2 = batch.ctf2[here] / norm[here, None]
+            self.ctf2[half, group] += posterior.by_class[here].T @ ctf2
         self.members[half] += posterior.by_class.sum(dim=0)
 
     def sums(self, grid: PolarGrid) -> Sums:

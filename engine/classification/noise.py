@@ -29,9 +29,10 @@ class ImagePower:
         zeros = torch.zeros(groups, grid.rings, device=grid.radii.device)
         return cls(power=zeros, ctf2=zeros.clone(), count=zeros[:, 0].clone())
 
-    def add(self, batch: PolarBatch) -> None:
-        """Add the particles of one batch."""
-        self.power.index_add_(0, batch.group, batch.power)
+    def add(self, batch: PolarBatch, norm: Tensor | None = None) -> None:
+        """Add the particles of one batch, each divided by its own noise level ``norm`` ``(n,)``."""
+        power = batch.power if norm is None else batch.power / norm[:, None]
+        self.power.index_add_(0, batch.group, power)
         self.ctf2.index_add_(0, batch.group, batch.ctf2)
         self.count.index_add_(0, batch.group, torch.ones_like(batch.power[:, 0]))
 

@@ -31,6 +31,7 @@ class ClassificationParameters:
     prior_strength: float = 1.0
     correct_ctf: bool = True
     until_first_peak: bool = False
+    norm_correction: bool = False
     starts: int = 3
     subset_per_class: int = 200
     resident_mib: int = 1536

@@ -172,10 +172,8 @@ def _chosen(
     classes: int,
 ) -> MaskTrial:
     """Return the trial with the best candidate, or the usual one where the best is not told."""
+    chosen, decided = usual_or_best(candidates, diameter_a)
     best = max(candidates, key=lambda c: c.detail.bits)
-    usual = min(candidates, key=lambda c: abs(c.mask_diameter_a - USUAL_WIDTH * diameter_a))
-    decided = best is usual or _apart(best, usual)
-    chosen = best if decided else usual
     level = [c for c in candidates if not _apart(best, c)]
     runs = dict(found)[chosen.mask_diameter_a]
     shifts = np.concatenate([np.hypot(*r.shift_px.T) for r in runs]) * runs[0].pixel_size_a
@@ -190,6 +188,14 @@ def _chosen(
         shift_95_a=float(np.quantile(shifts, 0.95)),
         views=effective_views(runs),
     )
+
+
+def usual_or_best(candidates: Sequence[Candidate], diameter_a: float) -> tuple[Candidate, bool]:
+    """Return the candidate to take, and whether the trial could tell it from the usual one."""
+    best = max(candidates, key=lambda c: c.detail.bits)
+    usual = min(candidates, key=lambda c: abs(c.mask_diameter_a - USUAL_WIDTH * diameter_a))
+    decided = best is usual or _apart(best, usual)
+    return (best if decided else usual), decided
 
 
 def _apart(better: Candidate, other: Candidate) -> bool:

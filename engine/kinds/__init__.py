@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.kinds.classification import CLASSIFICATION
+from cryoverdict.engine.kinds.keep_particles import KEEP_PARTICLES
 from cryoverdict.engine.kinds.micrograph_yield import MICROGRAPH_YIELD, EvidenceKind
 from cryoverdict.engine.kinds.picking import PICKING
 from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
+from cryoverdict.engine.kinds.select_classes import SELECT_CLASSES
 from cryoverdict.engine.parameter_kind import ParameterKind
 
-KINDS: tuple[DecisionKind, ...] = (REJECT_MICROGRAPHS,)
+KINDS: tuple[DecisionKind, ...] = (REJECT_MICROGRAPHS, SELECT_CLASSES)
 
 # The kinds that settle parameters instead of judging subjects.
 PARAMETER_KINDS: tuple[ParameterKind, ...] = (PICKING, CLASSIFICATION)
 
 # The rules that add evidence to a decision taken before.
-EVIDENCE_KINDS: tuple[EvidenceKind, ...] = (MICROGRAPH_YIELD,)
+EVIDENCE_KINDS: tuple[EvidenceKind, ...] = (MICROGRAPH_YIELD, KEEP_PARTICLES)

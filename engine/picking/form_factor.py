@@ -38,3 +38,15 @@ def hollow(frequency: _Double, diameter_a: float, inside: float, rim: float) -> 
     inner = ball(frequency, diameter_a * inside, 0.0)
     shell: _Double = (outer - share * inner) / (1.0 - share) * damping
     return shell
+
+
+def lens(frequency: _Double, focus_a2: float) -> _Double:
+    """Return what a lens of unknown focus does to a round shape up to its first maximum, then 1.
+
+    sin(q k² + 0.1) relative to its maximum, with q = π λ Δf in Å²: coarse detail is weak near
+    focus. 0 stands for a lens that shows all alike.
+    """
+    if focus_a2 <= 0.0:
+        return np.ones(np.shape(frequency))
+    phase = np.minimum(focus_a2 * np.square(frequency) + 0.1, 0.5 * np.pi)
+    return np.asarray(np.sin(phase), np.float64)

@@ -17,6 +17,8 @@ _Float = NDArray[np.float32]
 _Double = NDArray[np.float64]
 _Complex = NDArray[np.complex64]
 
+LOWPASS_ORDER = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detector:
@@ -52,10 +54,12 @@ def detector(
     total: _Double,
     *,
     longest_a: float,
+    lowpass_a: float = 0.0,
 ) -> Detector:
     """Return the matched filters for references in noise of a power over rings.
 
-    What is coarser than about twice ``longest_a`` is ground and weighs nothing. Frequencies are
+    What is coarser than about twice ``longest_a`` is ground and weighs nothing, nor does what is
+    finer than ``lowpass_a``. Frequencies are
     weighted by the geometric mean of the noise and of ``total``, the power with the particles, for
     other particles disturb, too; and by the root of the transfer, halfway between flipping phases
     and a full matched filter, because a particle's fine detail is less like the reference than its
@@ -64,10 +68,11 @@ def detector(
     """
     number_of_pixels = field.shape[0] * field.shape[1]
     power = rings.spread(field.frequency, noise)
-    limit = rings.spread(field.frequency, bounded(np.sqrt(noise * total), rings, longest_a))
+    limit = rings.spread(field.frequency, bounded(np.sqrt(noise * total)))
     with np.errstate(divide="ignore", over="ignore"):
         ground = 1.0 / (1.0 + (1.0 / (2.5 * longest_a * field.frequency)) ** 4)
-    weight = (ground / limit).astype(np.float32)
+    fine = 1.0 / (1.0 + (lowpass_a * field.frequency) ** LOWPASS_ORDER)
+    weight = (ground * fine / limit).astype(np.float32)
     both = np.full(field.frequency.shape[1], 2.0, np.float32)
     both[0] = 1.0
     if field.shape[1] % 2 == 0:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.engine.picking.form_factor import hollow
+from cryoverdict.engine.picking.form_factor import hollow, lens
 from cryoverdict.engine.picking.noise import ring_power
 from cryoverdict.engine.picking.picking_field import PickingField
 from cryoverdict.engine.picking.rings import Rings
@@ -24,6 +25,8 @@ RIMS = (0.04, 0.08, 0.12, 0.17)
 LOWEST, HIGHEST = 0.25, 2.0
 # The body is a sketch: it is not held to the form factor more closely than this.
 SKETCH = 0.03
+# How much better than through none a shape must fit through a lens.
+LENS_GAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +40,10 @@ class FormFactor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A shell with a soft rim; ``misfit`` is its squared distance in the fit, ``amplitude`` its
+    """A shell with a soft rim.
+
+    ``focus_a2`` is the lens it was seen through where the micrographs' own are unknown.
+    ``misfit`` is its squared distance in the fit relative to what was fitted, ``amplitude`` its
     height at frequency 0.
     """
 
@@ -46,6 +52,7 @@ class Body:
     rim: float
     amplitude: float
     misfit: float
+    focus_a2: float = 0.0
 
     @property
     def diameter_a(self) -> float:
@@ -98,33 +105,52 @@ def mean_form_factor(
     )
 
 
-def fitted_body(factor: FormFactor, near_a: float) -> Body | None:
-    """Return the body whose form factor fits best, of sizes within an octave or so of one."""
+def fitted_body(
+    factor: FormFactor, near_a: float, focuses: Sequence[float] = (0.0,)
+) -> Body | None:
+    """Return the body whose form factor fits best, of sizes within an octave or so of one.
+
+    ``focuses`` are the lenses (Å², see `form_factor.lens`) it may have been seen through.
+    """
+    best: Body | None = None
+    for focus in focuses:
+        one = _fitted(factor, near_a, focus)
+        if one is None:
+            continue
+        # A lens is believed only where the shape asks for it: it and the size make up for each
+        # other.
+        if best is None or one.misfit < (LENS_GAIN if best.focus_a2 == 0.0 else 1.0) * best.misfit:
+            best = one
+    return best
+
+
+def _fitted(factor: FormFactor, near_a: float, focus: float) -> Body | None:
+    """Return the body that fits best through one lens."""
     best: Body | None = None
     scale = float(np.abs(factor.values).max())
-    for inside in INSIDES:
-        for rim in RIMS:
-            for outer in np.geomspace(0.45 * near_a, 2.2 * near_a, 64):
-                size = body_diameter(float(outer), inside, rim)
-                used = (factor.frequency * size > LOWEST) & (factor.frequency * size < HIGHEST)
-                if np.count_nonzero(used) < 4:
-                    continue
-                seen = factor.values[used]
-                shape = hollow(factor.frequency[used], float(outer), inside, rim)
-                weight = 1.0 / (factor.variance[used] + (SKETCH * scale) ** 2)
-                amplitude = float((weight * shape * seen).sum() / (weight * shape**2).sum())
-                if amplitude <= 0.0:
-                    continue
-                # A mean, so that bodies judged over more or fewer rings can be compared, relative
-                # to what is to be explained.
-                misfit = float((weight * (seen - amplitude * shape) ** 2).sum())
-                misfit /= float((weight * seen**2).sum())
-                if best is None or misfit < best.misfit:
-                    best = Body(
-                        outer_a=float(outer),
-                        inside=inside,
-                        rim=rim,
-                        amplitude=amplitude,
-                        misfit=misfit,
-                    )
+    shapes = product(INSIDES, RIMS, np.geomspace(0.45 * near_a, 2.2 * near_a, 64))
+    for inside, rim, outer in shapes:
+        size = body_diameter(float(outer), inside, rim)
+        used = (factor.frequency * size > LOWEST) & (factor.frequency * size < HIGHEST)
+        if np.count_nonzero(used) < 4:
+            continue
+        seen, at = factor.values[used], factor.frequency[used]
+        shape = hollow(at, float(outer), inside, rim) * lens(at, focus)
+        weight = 1.0 / (factor.variance[used] + (SKETCH * scale) ** 2)
+        amplitude = float((weight * shape * seen).sum() / (weight * shape**2).sum())
+        if amplitude <= 0.0:
+            continue
+        # Relative to what is to be explained, so that bodies judged over more or fewer rings can
+        # be compared.
+        misfit = float((weight * (seen - amplitude * shape) ** 2).sum())
+        misfit /= float((weight * seen**2).sum())
+        if best is None or misfit < best.misfit:
+            best = Body(
+                outer_a=float(outer),
+                inside=inside,
+                rim=rim,
+                amplitude=amplitude,
+                misfit=misfit,
+                focus_a2=focus,
+            )
     return best

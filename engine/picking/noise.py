@@ -11,9 +11,9 @@ from cryoverdict.engine.picking.rings import Rings
 _Double = NDArray[np.float64]
 _Complex = NDArray[np.complex64]
 
-# Denoised pictures have no noise at high frequencies, and no signal either: what is finer than
-# this share of the noise at the particles' own frequencies counts as that share.
-LEAST_NOISE = 0.05
+# Denoised pictures have no noise at high frequencies, and no signal either: power below this share
+# of the strongest counts as that share. Shot noise lies well above.
+LEAST_NOISE = 0.003
 SMOOTHED_RINGS = 3.0
 
 
@@ -37,10 +37,9 @@ def smoothed(power: _Double) -> _Double:
     return np.asarray(np.exp(level), np.float64)
 
 
-def bounded(power: _Double, rings: Rings, diameter_a: float) -> _Double:
-    """Return a noise power that nowhere falls below a share of that at a particle's frequencies."""
-    own = rings.middle < 4.0 / diameter_a
-    return np.maximum(power, LEAST_NOISE * float(np.median(power[own])))
+def bounded(power: _Double) -> _Double:
+    """Return a noise power that nowhere falls below a share of its strongest."""
+    return np.maximum(power, LEAST_NOISE * float(power.max()))
 
 
 def phase_randomised(transform: _Complex, rng: np.random.Generator) -> _Complex:

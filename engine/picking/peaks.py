@@ -26,7 +26,7 @@ def local_maxima(score: _Float, floor: float, allowed: NDArray[np.bool_]) -> tup
 
 def between_pixels(score: _Float, y: _Index, x: _Index) -> tuple[_Double, _Double]:
     """Return peaks as places between pixels: the vertex of a parabola along each axis."""
-    shifts = []
+    shifts: list[_Double] = []
     for axis, at in ((0, y), (1, x)):
         last = score.shape[axis] - 1
         lower, upper = np.clip(at - 1, 0, last), np.clip(at + 1, 0, last)
@@ -36,7 +36,8 @@ def between_pixels(score: _Float, y: _Index, x: _Index) -> tuple[_Double, _Doubl
         bend = low - 2.0 * middle + high
         shift = np.where(bend < 0.0, 0.5 * (low - high) / np.minimum(bend, -1e-12), 0.0)
         inside = (at > 0) & (at < last)
-        shifts.append(at + np.where(inside, np.clip(shift, -0.5, 0.5), 0.0))
+        moved = np.where(inside, np.clip(shift, -0.5, 0.5), 0.0)
+        shifts.append(np.asarray(at + moved, np.float64))
     return shifts[0], shifts[1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,15 @@ class PickingField:
 
     ``transform`` ``(y, x // 2 + 1)`` complex64 is that of an image of ``shape``; ``frequency`` its
     frequencies in 1/Å. ``transfer`` is what the lens makes of particles that are light: sin χ,
-    the CTF with its sign turned; 1 everywhere where no CTF is known.
+    the CTF with its sign turned; 1 everywhere where no CTF is known. ``whole`` is the transform
+    with what is not usable left in, by which what lies there is counted.
     """
 
     image: PickingImage
     margin: int
     shape: tuple[int, int]
     transform: _Complex
+    whole: _Complex
     frequency: _Float
     transfer: _Float
 
@@ -121,14 +123,13 @@ def picking_field(image: PickingImage, diameter_a: float) -> PickingField:
         margin=margin,
         shape=shape,
         transform=np.zeros((1, 1), np.complex64),
+        whole=np.zeros((1, 1), np.complex64),
         frequency=frequency,
         transfer=transfer,
     )
-    return PickingField(
-        image=image,
-        margin=margin,
-        shape=shape,
-        transform=field.transform_of(np.asarray(flat, np.float32)),
-        frequency=frequency,
-        transfer=transfer,
-    )
+    flat_transform = field.transform_of(np.asarray(flat, np.float32))
+    whole = flat_transform
+    if not image.usable.all():
+        everything = np.asarray(image.pixels - smooth(image.pixels), np.float32)
+        whole = field.transform_of(np.where(image.usable, flat, everything).astype(np.float32))
+    return replace(field, transform=flat_transform, whole=whole)

@@ -13,12 +13,15 @@ from cryoverdict.features.area_map import AreaKind, usable_area
 from cryoverdict.features.cell_grid import cell_means, spread_cells
 from cryoverdict.features.ctf import Ctf
 from cryoverdict.features.input_error import InputError
+from cryoverdict.features.optics import Optics
 from cryoverdict.features.view import View
 
 _Float = NDArray[np.float32]
 
 # Grey values beyond this many robust deviations of the binned image are things no particle is.
 CLIPPED_DEVIATIONS = 6.0
+FEWEST_RINGS, NEAREST_FOCUS_A = 3.0, 2500.0
+USUAL_OPTICS = Optics(voltage_kv=300.0, cs_mm=2.7, amplitude_contrast=0.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,6 +138,25 @@ def rebinned(image: PickingImage, pixel_size_a: float) -> PickingImage:
     )
 
 
+def windowed(image: PickingImage, side_a: float) -> PickingImage:
+    """Return the most usable of five windows of a picking image, as an image of its own."""
+    side = int(side_a / image.pixel_size_a) if side_a < 1e9 else max(image.pixels.shape)
+    height, width = (min(side, n) for n in image.pixels.shape)
+    if (height, width) == image.pixels.shape:
+        return image
+    down, right = (n - s for n, s in zip(image.pixels.shape, (height, width), strict=True))
+    corners = ((down // 2, right // 2), (0, 0), (0, right), (down, 0), (down, right))
+    usable = image.usable
+    top, left = max(corners, key=lambda c: usable[c[0] : c[0] + height, c[1] : c[1] + width].sum())
+    part = (slice(top, top + height), slice(left, left + width))
+    return replace(
+        image,
+        pixels=image.pixels[part],
+        kind=image.kind[part],
+        full_shape=(round(height * image.step[0]), round(width * image.step[1])),
+    )
+
+
 def binned_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
     """Return the sides of an image binned by ``factor``, even numbers that transform fast."""
     if factor <= 1.0:
@@ -183,21 +205,25 @@ def _kinds(stored: Path | None, view: View, shape: tuple[int, int]) -> NDArray[n
 
 
 def _ctf(subject: PickingMicrograph, view: View) -> tuple[Ctf | None, bool]:
-    """Return the CTF of the list, or the fitted one where its rings are seen, and whether given."""
+    """Return the CTF of the list, or the fitted one where its rings are seen, and whether given.
+
+    Where the rings lie depends, at the resolution of picking, on the product of wavelength and
+    defocus alone, so that a usual microscope stands in for one that is not named.
+    """
     from cryoverdict.features.ctf_fit import fit_ctf
 
-    if view.optics.missing_for_ctf:
-        return None, False
+    optics = view.optics.completed(USUAL_OPTICS)
     given = subject.micrograph.given_ctf
-    if given is not None:
-        return Ctf.of(given, view.optics), True
-    if not view.grey.has_counts:
-        return None, False  # stretched or denoised pictures have lost their rings
+    if given is not None and not view.optics.missing_for_ctf:
+        return Ctf.of(given, optics), True
     try:
-        fit = fit_ctf(view.spectrum, view.optics)
+        fit = fit_ctf(view.spectrum, optics)
     except InputError:  # too coarse for rings
         return None, False
-    return (fit.ctf, False) if fit.rings_seen else (None, False)
+    sure = fit.rings_seen
+    if not view.grey.has_counts:  # stretched or denoised pictures may show rings that are none
+        sure = sure and fit.ring_count >= FEWEST_RINGS and fit.ctf.mean_defocus_a > NEAREST_FOCUS_A
+    return (fit.ctf, False) if sure else (None, False)
 
 
 def _standardised(pixels: _Float, usable: NDArray[np.bool_]) -> _Float:
@@ -209,4 +235,4 @@ def _standardised(pixels: _Float, usable: NDArray[np.bool_]) -> _Float:
     if deviation <= 0.0:
         deviation = float(values.std()) or 1.0
     pixels = (pixels - median) / np.float32(deviation)
-    return np.clip(pixels, -CLIPPED_DEVIATIONS, CLIPPED_DEVIATIONS, dtype=np.float32)
+    return np.clip(pixels, -CLIPPED_DEVIATIONS, CLIPPED_DEVIATIONS).astype(np.float32)

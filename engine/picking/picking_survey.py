@@ -45,14 +45,17 @@ class PickingSurvey:
     parameters' names. ``findings`` are sentences for the report, ``review_reasons`` those that
     make a person look again. ``curves`` are arrays for the page:
 
-    ``diameters_a`` ``(k,)`` with ``size_evidence`` ``(k,)`` (dark maxima beyond the null, in
-    deviations), ``size_evidence_light`` ``(k,)`` and ``size_null`` ``(k,)``;
+    ``diameters_a`` ``(k,)`` with ``size_evidence`` and ``size_evidence_light`` ``(k,)`` (squared
+    scores beyond the null added up, of things of the particles' contrast and of the opposite);
     ``bootstrap_diameters_a`` ``(b,)``; ``profile_radius_a`` and ``profile`` ``(r,)``, the radial
     profile of the average of what was found; ``average`` ``(n, n)`` with ``average_pixel_size_a``
     ``(1,)``; ``score_edges`` ``(h + 1,)`` with ``score_counts`` and ``null_counts`` ``(h,)``
-    (the null scaled to the same area); ``fdr_scores`` and ``fdr`` ``(m,)``;
+    (the null in the same area); ``fdr_scores``, ``fdr`` and ``expected_f1`` ``(m,)``;
+    ``confirmed_diameters_a`` and ``confirmed_evidence`` ``(s,)``, sizes that confirm themselves;
     ``per_micrograph`` ``(n,)`` picks at the threshold, in the order of ``subjects``.
-    ``templates`` are those made from class averages in round two.
+    ``templates`` are what the picker is to look for, in either round, where that finds more than
+    soft balls: the mean round shape of what was found, or the class averages of round two. They
+    must be written beside the parameters and handed to the picker: the threshold is theirs.
     """
 
     facts: Mapping[str, Answer]

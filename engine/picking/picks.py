@@ -19,6 +19,7 @@ DROP_REASONS = (
     "crowded",
     "score_ceiling",
     "too_many",
+    "chance",
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.engine.picking.form_factor import RIM, hollow
+from cryoverdict.engine.picking.form_factor import RIM, hollow, lens
 from cryoverdict.engine.picking.picking_field import PickingField
 
 _Float = NDArray[np.float32]
@@ -19,12 +19,14 @@ _Complex = NDArray[np.complex64]
 class Profile:
     """A round particle of ``diameter_a``: its form factor ``values`` at ``frequency`` (1/Å).
 
-    Without ``values`` it is a ball with a soft rim, hollow to the fraction ``inside``.
+    Without ``values`` it is a ball with a soft rim, hollow to the fraction ``inside``, seen through
+    a lens of ``focus_a2`` where the micrographs' own are unknown.
     """
 
     diameter_a: float
     inside: float = 0.0
     rim: float = RIM
+    focus_a2: float = 0.0
     frequency: _Double | None = None
     values: _Double | None = None
 
@@ -38,6 +40,7 @@ class Profile:
         if self.frequency is None or self.values is None:
             steps = np.linspace(0.0, float(frequency.max()), 2048)
             shape = hollow(steps, self.diameter_a, self.inside, self.rim)
+            shape = shape * lens(steps, self.focus_a2)
             return np.interp(frequency, steps, shape).astype(np.float32)
         return np.interp(frequency, self.frequency, self.values, right=0.0).astype(np.float32)
 

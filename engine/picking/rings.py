@@ -30,7 +30,7 @@ class Rings:
     @property
     def middle(self) -> _Double:
         """Frequencies of the rings' middles, in 1/Å."""
-        return (np.arange(self.count) + 0.5) * self.width
+        return np.asarray((np.arange(self.count) + 0.5) * self.width, np.float64)
 
     def number(self, frequency: _Float) -> NDArray[np.intp]:
         """Return the ring of each frequency; ``count`` beyond the last."""

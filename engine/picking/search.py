@@ -92,6 +92,7 @@ def search(
     *,
     central: int,
     spacing_a: float,
+    lowpass_a: float = 0.0,
     rounds: int = ROUNDS,
 ) -> Search:
     """Return a search whose noise was measured without the particles that are plain to see."""
@@ -102,7 +103,15 @@ def search(
     total = smoothed(ring_power(field, rings, rest))
     for turn in range(rounds + 1):
         noise = smoothed(ring_power(field, rings, rest))
-        filters = detector(field, references, rings, noise, total, longest_a=max(diameters))
+        filters = detector(
+            field,
+            references,
+            rings,
+            noise,
+            total,
+            longest_a=max(diameters),
+            lowpass_a=lowpass_a,
+        )
         made = Search(
             detector=filters,
             rings=rings,

@@ -23,10 +23,12 @@ STEP = 1.19
 SHELL = 0.65
 ROUNDS = 5
 SETTLED = 0.03
-MOST_STARTS = 6
+BEST_STARTS = 4
+SPREAD_TO_A, SPREAD_STEP = 330.0, 1.6
 # Of two sizes, the smaller may be a part of the larger: it is found this much more often, and not
 # more surely.
 PARTS, AS_SURE = 1.8, 0.97
+LARGER, STILL = 1.3, 0.2
 GIVEN_RANGE = 1.4
 
 
@@ -54,7 +56,9 @@ class Size:
 
 def profile_of(body: Body) -> Profile:
     """Return a body as what is looked for."""
-    return Profile(diameter_a=body.outer_a, inside=body.inside, rim=body.rim)
+    return Profile(
+        diameter_a=body.outer_a, inside=body.inside, rim=body.rim, focus_a2=body.focus_a2
+    )
 
 
 def sizes_looked_for(images: Sequence[PickingImage]) -> tuple[float, ...]:
@@ -67,15 +71,17 @@ def sizes_looked_for(images: Sequence[PickingImage]) -> tuple[float, ...]:
 
 def scanned(
     images: Sequence[PickingImage], seed: int
-) -> tuple[SizeCurve, tuple[tuple[float, float, float], ...]]:
-    """Return the evidence over sizes, and starts (evidence, diameter, hollow) best first."""
+) -> tuple[SizeCurve, tuple[tuple[float, float], ...]]:
+    """Return the evidence over sizes, and starts (diameter, hollow) worth following."""
     diameters = sizes_looked_for(images)
     dark, light = np.zeros(len(diameters)), np.zeros(len(diameters))
     starts: list[tuple[float, float, float]] = []
     for inside in (0.0, SHELL):
         curve, sure = [], []
         for number, diameter in enumerate(diameters):
-            made = trial(images, (Profile(diameter_a=diameter, inside=inside),), diameter, seed)
+            made = trial(
+                images, (Profile(diameter_a=diameter, inside=inside),), diameter, seed, rounds=1
+            )
             curve.append(made.evidence)
             sure.append(made.typical_score)
             dark[number] = max(dark[number], made.evidence)
@@ -85,10 +91,11 @@ def scanned(
             starts.extend(
                 (curve[top], diameters[top], inside) for top in _tops(values) if curve[top] > 0.0
             )
-    unique = sorted(set(starts), key=lambda s: (-s[0], s[1], s[2]))
-    return SizeCurve(diameters_a=np.array(diameters), evidence=dark, light_evidence=light), tuple(
-        unique
-    )
+    best = sorted(set(starts), key=lambda s: (-s[0], s[1], s[2]))[:BEST_STARTS]
+    # A weak particle's size is no top of the curve; a start near it finds it all the same.
+    spread = ladder(diameters[0] * STEP, min(SPREAD_TO_A, diameters[-1]), SPREAD_STEP)
+    found = SizeCurve(diameters_a=np.array(diameters), evidence=dark, light_evidence=light)
+    return found, (*((d, i) for _, d, i in best), *((d, 0.0) for d in spread))
 
 
 def _tops(values: Sequence[float]) -> list[int]:
@@ -131,9 +138,10 @@ def best_size(sizes: Sequence[Size], given_a: float | None) -> Size:
         sizes = near or sizes
     best = max(sizes, key=lambda s: (s.made.evidence, s.diameter_a))
     for other in sorted(sizes, key=lambda s: s.diameter_a):
-        larger = other.diameter_a > 1.3 * best.diameter_a
+        larger = other.diameter_a > LARGER * best.diameter_a
+        still = other.made.evidence >= STILL * best.made.evidence
         parts = best.made.count > PARTS * other.made.count
         sure = other.made.typical_score >= AS_SURE * best.made.typical_score
-        if larger and parts and sure:
+        if larger and parts and sure and still:
             best = other
     return best

@@ -4,9 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.engine.parallel import each
+from cryoverdict.engine.picking.class_diameter import ClassSizes, class_sizes, class_templates
+from cryoverdict.engine.picking.picking_image import PickingImage, read_picking_image
+from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import PickingSurvey
+from cryoverdict.engine.picking.radial_template import radial_template
+from cryoverdict.engine.picking.score_threshold import Scored, scored
+from cryoverdict.engine.picking.size_bootstrap import bootstrap_diameters
+from cryoverdict.engine.picking.size_search import (
+    Size,
+    SizeCurve,
+    best_size,
+    confirmed,
+    profile_of,
+    scanned,
+)
+from cryoverdict.engine.picking.survey_findings import survey_findings
+from cryoverdict.engine.picking.survey_report import Surveyed, survey_report
 from cryoverdict.engine.picking.templates import Templates
+from cryoverdict.features.input_error import InputError
+
+_Double = NDArray[np.float64]
+
+SURVEY_PIXEL_A = 5.0
+MOST_SURVEYED = 24
+# Sizes are looked for in fewer, for many trials are made.
+MOST_SCANNED, MOST_FOLLOWED = 4, 8
+BOOTSTRAPS = 400
+USUAL_RATE = 0.25
+# A shape counts as better than soft balls where it finds more at this stricter rate.
+COMPARED_RATE = 0.1
 
 
 def survey(
@@ -14,12 +46,192 @@ def survey(
     *,
     given_diameter_a: float | None = None,
     class_averages: Templates | None = None,
+    false_discovery_rate: float = USUAL_RATE,
     threads: int = 1,
     seed: int = 0,
 ) -> PickingSurvey:
     """Return what the micrographs say of how to pick.
 
-    ``class_averages`` are the good class averages of round one. Raises `InputError` where no
-    micrograph can be used.
+    At most 24 micrographs, spread over the list, are read. ``class_averages`` are the good class
+    averages of round one: they then tell the diameter and become the templates.
+    ``false_discovery_rate`` bounds the share of chance among the picks; the threshold is the one
+    with the best expected F1 within it. Raises `InputError` where no micrograph can be used.
     """
-    raise NotImplementedError
+    chosen = spread_over(subjects, MOST_SURVEYED)
+    images, faults = _images(chosen, threads)
+    sign = _contrast_sign(images)
+    if sign > 0.0:
+        images, faults = _images(chosen, threads, sign)
+    classes = None if class_averages is None else class_sizes(class_averages)
+    curve, sizes = _sizes(images, given_diameter_a, classes, seed)
+    size = best_size(sizes, given_diameter_a) if sizes else None
+    diameter = _diameter(size, given_diameter_a, classes)
+    spread = bootstrap_diameters(size, BOOTSTRAPS, seed) if size is not None else np.zeros(0)
+    parameters = starting_parameters(diameter, sign, images, classes)
+    templates: Templates | None = None
+    if class_averages is not None and classes is not None:
+        templates = class_templates(class_averages)
+        result = scored(images, parameters, templates, seed)
+    else:
+        templates, result = _best_reference(images, parameters, size, seed)
+    done = Surveyed(
+        images=tuple(images),
+        given_diameter_a=given_diameter_a,
+        classes=classes,
+        curve=curve,
+        size=size,
+        sizes=tuple(sizes),
+        second=None,
+        spread=spread,
+        parameters=parameters,
+        templates=templates,
+        scored=result,
+        rate=false_discovery_rate,
+        faults=tuple(faults),
+    )
+    return survey_report(done, *survey_findings(done))
+
+
+def spread_over(subjects: Sequence[PickingMicrograph], most: int) -> tuple[PickingMicrograph, ...]:
+    """Return at most ``most`` micrographs, evenly over their defocus where it is known."""
+    if len(subjects) <= most:
+        return tuple(subjects)
+    ctfs = [s.micrograph.given_ctf for s in subjects]
+    order = list(range(len(subjects)))
+    if all(c is not None for c in ctfs):
+        order.sort(key=lambda i: (ctfs[i].defocus_u_a + ctfs[i].defocus_v_a, i))  # type: ignore[union-attr]
+    at = np.unique(np.rint(np.linspace(0, len(order) - 1, most)).astype(int))
+    return tuple(subjects[order[i]] for i in at)
+
+
+def _read(task: tuple[PickingMicrograph, float]) -> PickingImage | str:
+    """Read one micrograph in a worker; a fault becomes its message."""
+    try:
+        return read_picking_image(task[0], SURVEY_PIXEL_A, sign=task[1])
+    except (InputError, OSError) as error:
+        return str(error)
+
+
+def _images(
+    subjects: Sequence[PickingMicrograph], threads: int, sign: float = -1.0
+) -> tuple[list[PickingImage], list[str]]:
+    """Return the picking images that could be read, and the faults of the others."""
+    images, faults = [], []
+    for got in each(_read, [(s, sign) for s in subjects], threads=min(threads, len(subjects))):
+        if isinstance(got, str):
+            faults.append(got)
+        elif got.usable.mean() > 0.05:
+            images.append(got)
+        else:
+            faults.append(f"{got.subject}: hardly any of it is usable")
+    if not images:
+        msg = f"no micrograph can be surveyed for picking; the first fault: {_first(faults)}"
+        raise InputError(msg)
+    return images, faults
+
+
+def _first(faults: Sequence[str]) -> str:
+    """Return the first fault, or that there was nothing to look at."""
+    return faults[0] if faults else "the list is empty"
+
+
+def _contrast_sign(images: Sequence[PickingImage]) -> float:
+    """Return −1 where particles are dark in the files, +1 where light, by most micrographs."""
+    return -1.0 if float(np.median([i.file_contrast for i in images])) >= 0.0 else 1.0
+
+
+def _sizes(
+    images: Sequence[PickingImage],
+    given_a: float | None,
+    classes: ClassSizes | None,
+    seed: int,
+) -> tuple[SizeCurve, list[Size]]:
+    """Return the evidence over sizes and the sizes that confirm themselves."""
+    few = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, MOST_SCANNED).astype(int))]
+    more = [
+        images[i] for i in np.unique(np.linspace(0, len(images) - 1, MOST_FOLLOWED).astype(int))
+    ]
+    curve, starts = scanned(few, seed)
+    known = [d for d in (given_a, None if classes is None else classes.diameter_a) if d is not None]
+    starts = (*((d, 0.0) for d in known), *starts)
+    sizes: list[Size] = []
+    for diameter, inside in starts:
+        reached = confirmed(few, diameter, inside, seed)
+        if reached is not None:
+            sizes.append(reached)
+    if not sizes or len(more) == len(few):
+        return curve, sizes
+    # The best is confirmed once more in more micrographs.
+    best = best_size(sizes, given_a)
+    again = confirmed(more, best.body.outer_a, best.body.inside, seed)
+    if again is not None:
+        sizes = [s for s in sizes if s is not best] + [again]
+        if abs(np.log(again.diameter_a / best.diameter_a)) < 0.15:
+            sizes = [s for s in sizes if s is again or s.made.count * 3 < again.made.count]
+    return curve, sizes
+
+
+def _diameter(size: Size | None, given_a: float | None, classes: ClassSizes | None) -> float:
+    """Return the diameter to go on with: of the classes, else measured, else given, else usual."""
+    if classes is not None:
+        return classes.diameter_a
+    if size is not None:
+        return size.diameter_a
+    return given_a if given_a is not None else 150.0
+
+
+def starting_parameters(
+    diameter_a: float,
+    sign: float,
+    images: Sequence[PickingImage],
+    classes: ClassSizes | None,
+) -> PickingParameters:
+    """Return parameters for a diameter, the threshold left open."""
+    finest = max(i.pixel_size_a / max(i.step) for i in images)
+    low, high = 0.8 * diameter_a, 1.2 * diameter_a
+    if classes is not None:
+        high = max(high, min(classes.longest_a, 1.5 * diameter_a))
+    return PickingParameters(
+        diameter_a=diameter_a,
+        diameter_min_a=low,
+        diameter_max_a=high,
+        contrast_sign=sign,
+        lowpass_a=max(2.0 * finest, min(40.0, diameter_a / 6.0)),
+        picking_pixel_size_a=max(finest, SURVEY_PIXEL_A, diameter_a / 18.0),
+        spacing_a=0.72 * diameter_a,
+        edge_margin_a=0.1 * diameter_a,
+        false_discovery_rate=USUAL_RATE,
+        score_threshold=0.0,
+        score_ceiling=float("inf"),
+        most_per_micrograph=100_000,
+        trial_particles=5000,
+    )
+
+
+def _best_reference(
+    images: Sequence[PickingImage],
+    parameters: PickingParameters,
+    size: Size | None,
+    seed: int,
+) -> tuple[Templates | None, Scored]:
+    """Return the round template that finds more than soft balls, or none, and the scores."""
+    few = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, MOST_FOLLOWED).astype(int))]
+    candidates: list[Templates | None] = [None]
+    if size is not None:
+        candidates.append(radial_template(profile_of(size.body), size.diameter_a))
+    found = [scored(few, parameters, c, seed) for c in candidates]
+    counts = [_true_finds(s) for s in found]
+    best = int(np.argmax(counts))
+    chosen = candidates[best]
+    whole = found[best] if len(few) == len(images) else scored(images, parameters, chosen, seed)
+    return chosen, whole
+
+
+def _true_finds(result: Scored) -> float:
+    """Return how many finds chance does not explain, at the rate for comparing."""
+    seen = result.seen
+    good = seen.rate <= COMPARED_RATE
+    if not good.any():
+        return 0.0
+    last = int(np.flatnonzero(good)[-1])
+    return float(last + 1 - seen.null[last])

@@ -12,7 +12,7 @@ from cryoverdict.engine.picking.discoveries import Discoveries, discoveries
 from cryoverdict.engine.picking.mean_shape import Body, FormFactor, fitted_body, mean_form_factor
 from cryoverdict.engine.picking.noise import phase_randomised
 from cryoverdict.engine.picking.picking_field import PickingField, picking_field
-from cryoverdict.engine.picking.picking_image import PickingImage, rebinned
+from cryoverdict.engine.picking.picking_image import PickingImage, rebinned, windowed
 from cryoverdict.engine.picking.reference import Profile
 from cryoverdict.engine.picking.rings import Rings
 from cryoverdict.engine.picking.search import Found, Search, search
@@ -20,9 +20,11 @@ from cryoverdict.engine.picking.search import Found, Search, search
 _Double = NDArray[np.float64]
 
 # Picking pixels across a particle: enough for its first side lobes.
-PIXELS_ACROSS = 14.0
+PIXELS_ACROSS = 12.0
 # Discovery rate up to which finds are used to learn a shape.
 LEARNING_RATE = 0.25
+# A window this many diameters wide is searched: hundreds of particles, and bounded work.
+WINDOW = 42.0
 # Two finds are at least this fraction of the diameter apart.
 SPACING = 0.75
 LOWEST_SCORE = 1.5
@@ -30,6 +32,8 @@ LOWEST_SCORE = 1.5
 FEWEST_FINDS = 20
 # The share of a mean that chance made up is never taken for more than this.
 MOST_BIAS = 0.6
+# Lenses tried where no CTF is known: π λ Δf for 0, 0.5, 1.5, 3 and 5 µm at 300 kV.
+UNKNOWN_FOCUS_A2 = (0.0, 310.0, 930.0, 1860.0, 3100.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,12 +107,15 @@ def trial(
     rounds: int = 1,
     rate: float = LEARNING_RATE,
     floor: float = LOWEST_SCORE,
+    window: bool = True,
 ) -> Trial:
-    """Return what references find in some picking images."""
+    """Return what references find in some picking images, or in a window of each."""
     searches, found, null, light = [], [], [], []
     central = len(references) // 2
+    window_a = WINDOW * diameter_a if window else float("inf")
     for number, image in enumerate(images):
-        field = picking_field(rebinned(image, diameter_a / PIXELS_ACROSS), diameter_a)
+        shown = windowed(rebinned(image, diameter_a / PIXELS_ACROSS), window_a)
+        field = picking_field(shown, diameter_a)
         rings = Rings.of(diameter_a, field.image.pixel_size_a)
         one = search(
             field,
@@ -171,4 +178,7 @@ def learned_form_factor(made: Trial, diameter_a: float) -> FormFactor | None:
 def learned_body(made: Trial) -> Body | None:
     """Return the round body that fits a trial's finds, or ``None`` where there are too few."""
     factor = learned_form_factor(made, made.diameter_a)
-    return None if factor is None else fitted_body(factor, made.diameter_a)
+    if factor is None:
+        return None
+    known = any(s.detector.field.image.ctf is not None for s in made.searches)
+    return fitted_body(factor, made.diameter_a, (0.0,) if known else UNKNOWN_FOCUS_A2)

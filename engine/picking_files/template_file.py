@@ -18,13 +18,15 @@ IMAGE_LABELS = ("rlnReferenceImage", "rlnImageName")
 WEIGHT = "rlnClassDistribution"
 SIZE_LABELS = ("rlnImagePixelSize", "rlnPixelSize")
 STACK = "templates.mrcs"
+# The round shape that a first round learned: of use to the built-in picker, to no other.
+ROUND_SHAPE = "round_shape.mrcs"
 
 
-def write_templates(folder: Path, templates: Templates) -> str:
+def write_templates(folder: Path, templates: Templates, stack: str = STACK) -> str:
     """Write ``templates.mrcs`` with its list ``templates.star``; return the stack's name."""
     import mrcfile
 
-    temporary = folder / f"{STACK}.part"
+    temporary = folder / f"{stack}.part"
     with mrcfile.new(temporary, overwrite=True) as file:
         file.set_data(np.ascontiguousarray(templates.images, np.float32))
         file.set_image_stack()
@@ -32,15 +34,15 @@ def write_templates(folder: Path, templates: Templates) -> str:
         # The library writes when; the same templates shall be the same bytes.
         file.header.nlabl = 0
         file.header.label = b""
-    temporary.replace(folder / STACK)
+    temporary.replace(folder / stack)
     rows = tuple(
-        (f"{i:06d}@{STACK}", f"{weight:.8f}", f"{templates.pixel_size_a:.8g}")
+        (f"{i:06d}@{stack}", f"{weight:.8f}", f"{templates.pixel_size_a:.8g}")
         for i, weight in enumerate(templates.weights.tolist(), start=1)
     )
     columns = (IMAGE_LABELS[0], WEIGHT, SIZE_LABELS[0])
     table = StarTable(columns=columns, rows=rows)
-    write_star((folder / STACK).with_suffix(".star"), {"": table})
-    return STACK
+    write_star((folder / stack).with_suffix(".star"), {"": table})
+    return stack
 
 
 def read_templates(path: Path, pixel_size_a: float | None = None) -> Templates:

@@ -19,14 +19,17 @@ from cryoverdict.engine.settling import settle_all
 from cryoverdict.rules.rule_set import RuleSet
 
 RATE, THRESHOLD = "false_discovery_rate", "score_threshold"
+# What only the data can tell. All else follows from these by rules, where a site may change it.
+MEASURED = ("diameter_a", "contrast_sign", THRESHOLD, "score_ceiling")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PickingDecided:
-    """A picking decision with the survey that it rests on."""
+    """A picking decision with the survey that it rests on, and the classes given to it."""
 
     decision: ParameterDecision
     survey: PickingSurvey
+    class_averages: Templates | None = None
 
 
 def decide_picking(
@@ -43,17 +46,20 @@ def decide_picking(
     """Survey the micrographs and settle every picking parameter.
 
     ``name`` is how the decision calls the data set; ``given`` are values the user insists on, of
-    which the diameter is also the survey's prior. The rules settle the false discovery rate, and
-    the threshold follows from it by the survey's curve. Raises `InputError` where no micrograph
+    which the diameter is also the survey's prior. The rules settle the false discovery rate, within
+    which the survey finds the threshold. Raises `InputError` where no micrograph
     can be used.
     """
     given = given or {}
+    first = settle_all(PICKING, rules, subject=name, facts={}, estimates={}, given=given)
+    rate = first.outcome[RATE]
     found = survey(
         subjects,
         given_diameter_a=given.get("diameter_a"),
         class_averages=class_averages,
         threads=threads,
         seed=seed,
+        **({} if rate is None else {"false_discovery_rate": rate}),
     )
 
     def settled(estimates: Mapping[str, Estimate]) -> ParameterDecision:
@@ -69,29 +75,33 @@ def decide_picking(
             review_reasons=found.review_reasons,
         )
 
-    decision = settled(found.estimates)
-    rate = decision.outcome[RATE]
-    at_rate = None if rate is None else threshold_at(found.curves, rate)
-    if at_rate is not None:
-        decision = settled({**found.estimates, THRESHOLD: at_rate})
-    return PickingDecided(decision=with_flags(decision, PICKING, rules), survey=found)
+    estimates = {name: said for name, said in found.estimates.items() if name in MEASURED}
+    decision = settled(estimates)
+    wanted = decision.outcome[RATE]
+    at_rate = None if wanted in (None, rate) else threshold_at(found.curves, wanted)
+    if at_rate is not None:  # what the survey found has changed the rate
+        decision = settled({**estimates, THRESHOLD: at_rate})
+    return PickingDecided(
+        decision=with_flags(decision, PICKING, rules), survey=found, class_averages=class_averages
+    )
 
 
 def threshold_at(curves: Mapping[str, NDArray[np.float64]], rate: float) -> Estimate | None:
-    """Return the lowest score from which on the false discovery rate is at most ``rate``.
+    """Return the score with the best expected F1 among those whose false discoveries are few.
 
-    ``None`` where the survey gives no curve. Where the rate is never reached, the threshold is the
+    Few is a share of at most ``rate``. Without a curve of F1 it is the lowest such score; ``None``
+    where the survey gives no curve at all. Where the rate is never reached, the threshold is the
     highest score of the curve.
     """
     scores, fdr = curves.get("fdr_scores"), curves.get("fdr")
     if scores is None or fdr is None or not len(scores):
         return None
-    above = np.flatnonzero(fdr > rate)
-    place = 0 if above.size == 0 else min(int(above[-1]) + 1, len(scores) - 1)
-    held = fdr[place] <= rate
-    text = (
-        f"Above this score chance explains at most {rate:.0%} of the picks."
-        if held
-        else f"No score holds a false discovery rate of {rate:.0%}; this is the highest seen."
-    )
+    held = np.flatnonzero(fdr <= rate)
+    if not held.size:
+        text = f"No score holds a false discovery rate of {rate:.0%}; this is the highest seen."
+        return Estimate(value=float(scores.max()), text=text)
+    f1 = curves.get("expected_f1")
+    worth = -scores if f1 is None else f1
+    place = int(held[np.argmax(worth[held])])
+    text = f"Above this score chance explains {fdr[place]:.0%} of the picks, at most {rate:.0%}."
     return Estimate(value=float(scores[place]), text=text)

@@ -16,7 +16,7 @@ from cryoverdict.engine.parameter_file import ParameterFile
 from cryoverdict.engine.parameter_record import write_records
 from cryoverdict.engine.picking_files.coordinate_star import SCORE
 from cryoverdict.engine.picking_files.picking_list import PickingList
-from cryoverdict.engine.picking_files.template_file import STACK, write_templates
+from cryoverdict.engine.picking_files.template_file import ROUND_SHAPE, STACK, write_templates
 from cryoverdict.engine.picking_run.deciding import PickingDecided
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.star import read_star
@@ -34,11 +34,12 @@ def write_decided(decided: PickingDecided, listed: PickingList, output: Path) ->
     The list is what the decision was asked about: all of it that can be found is kept.
     """
     templates = None
+    for old in (STACK, ROUND_SHAPE):
+        for path in (output / old, (output / old).with_suffix(".star")):
+            path.unlink(missing_ok=True)
     if decided.survey.templates is not None:
-        templates = write_templates(output, decided.survey.templates)
-    else:
-        for old in (output / STACK, (output / STACK).with_suffix(".star")):
-            old.unlink(missing_ok=True)
+        stack = ROUND_SHAPE if decided.class_averages is None else STACK
+        templates = write_templates(output, decided.survey.templates, stack)
     write_records(output / "decisions.jsonl", [decided.decision])
     write_curves(output / CURVES, decided.survey.curves)
     unreadable = listed.micrographs.unreadable

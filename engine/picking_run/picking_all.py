@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -27,6 +28,8 @@ from cryoverdict.features.input_error import InputError
 # The longer side of the picture of a micrograph on the page.
 THUMBNAIL_PX = 512
 BUILTIN = "builtin"
+# How the picks that were given with the call are called among the pickers.
+GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +50,26 @@ class PickingJob:
     """Everything that the picking of each micrograph has in common.
 
     ``given`` holds the picks of outside pickers by the picker's name and the subject; ``pickers``
-    names all that are asked with a digest of what each brought along, `BUILTIN` among them where
-    the built-in one is. Two or more are brought to a consensus.
+    names all that are asked, `BUILTIN` among them where the built-in one is. Two or more are
+    brought to a consensus.
     """
 
     parameters: PickingParameters
     store: PickStore
     templates: Templates | None = None
-    pickers: Mapping[str, str] = field(default_factory=lambda: {BUILTIN: ""})
+    pickers: tuple[str, ...] = (BUILTIN,)
     given: Mapping[str, Mapping[str, Picks]] = field(default_factory=dict)
+
+    def fingerprint(self, subject: PickingMicrograph) -> str:
+        """Return under what the picks of a micrograph are kept; raises `OSError` without its file.
+
+        What a program picks follows from the micrograph and the parameters; what was given with
+        the call counts itself.
+        """
+        given = self.given.get(GIVEN, {}).get(subject.subject)
+        brought = {GIVEN: "" if given is None else picks_digest(given)}
+        pickers = {name: brought.get(name, "") for name in self.pickers}
+        return fingerprint_of(subject, self.parameters, self.templates, pickers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +108,19 @@ def pick_until(
         if total >= particles:
             break
     done.close()  # type: ignore[attr-defined]
+
+
+def kept_already(subject: PickingMicrograph, job: PickingJob) -> bool:
+    """Say whether the store holds the picks of a micrograph as they are asked for."""
+    try:
+        return job.store.holds(subject.subject, job.fingerprint(subject))
+    except OSError:  # it will be an entry of the ledger
+        return False
+
+
+def picks_digest(picks: Picks) -> str:
+    """Return a digest of the places and scores of some picks."""
+    return hashlib.sha256(np.stack([picks.x_px, picks.y_px, picks.score]).tobytes()).hexdigest()
 
 
 def pick_one(subject: PickingMicrograph, job: PickingJob) -> PickedMicrograph:
@@ -173,7 +200,7 @@ def _pick_task(task: _Task) -> Picked:
     subject, job = task.subject, task.job
     name = subject.subject
     try:
-        fingerprint = fingerprint_of(subject, job.parameters, job.templates, job.pickers)
+        fingerprint = job.fingerprint(subject)
         if job.store.holds(name, fingerprint):
             return Picked(
                 subject=name, how="stored", count=len(job.store.read(name, pictured=False).picks)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import TypeVar
@@ -17,26 +17,25 @@ from cryoverdict.engine.adapters.outside_picker import OutsidePicker, PickingOrd
 from cryoverdict.engine.decision import Decision, write_decisions
 from cryoverdict.engine.ledger import Entry, Ledger
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
+from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import Picks
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.picking_files.given_picks import read_given_picks
 from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
-from cryoverdict.engine.picking_files.pick_table import read_pick_table, write_pick_table
+from cryoverdict.engine.picking_files.pick_table import write_pick_table
 from cryoverdict.engine.picking_files.picking_list import PickingList
 from cryoverdict.engine.picking_run.micrograph_yield import (
     first_probabilities,
     second_look,
     yield_table,
 )
-from cryoverdict.engine.picking_run.pick_store import (
-    PickedMicrograph,
-    PickStore,
-    fingerprint_of,
-)
+from cryoverdict.engine.picking_run.pick_store import PickedMicrograph, PickStore
 from cryoverdict.engine.picking_run.picking_all import (
     BUILTIN,
+    GIVEN,
     Picked,
     PickingJob,
+    kept_already,
     pick_all,
     pick_until,
 )
@@ -47,6 +46,7 @@ from cryoverdict.rules.rule_set import RuleSet
 
 STEP = "pick"
 STORE = "picked"
+OUTSIDE = "outside"
 # Why the picks of a micrograph that the second look rejects are no picks.
 REJECTED = "micrograph_rejected"
 LEFT_OUT = "not needed: the trial has enough particles"
@@ -62,11 +62,14 @@ class PickingRequest:
 
     ``pickers`` are `BUILTIN` and names of registered adapters; ``given`` are files or folders of
     picks of other programs, taken as one picker. Where there is more than one picker, their
-    consensus is taken. ``particles`` stops a trial at a subset spread over defocus.
+    consensus is taken. ``templates_are_views`` is false where the template is a round shape, which
+    outside programs have their own filters for. ``particles`` stops a trial at a subset spread
+    over defocus.
     """
 
     parameters: PickingParameters
     templates: Templates | None = None
+    templates_are_views: bool = True
     pickers: tuple[str, ...] = (BUILTIN,)
     given: tuple[Path, ...] = ()
     flipped_y: bool = False
@@ -136,74 +139,50 @@ def run_picking(
 
 
 def _job(listed: PickingList, request: PickingRequest, output: Path) -> PickingJob:
-    """Ask the outside pickers, read given picks, and return the job of the workers."""
-    pickers = {name: "" for name in request.pickers if name == BUILTIN}
+    """Ask the outside pickers for what is not kept yet, and return the job of the workers."""
     given: dict[str, Mapping[str, Picks]] = {}
-    for adapter in PICKERS:
-        if adapter.name in request.pickers:
-            given[adapter.name] = _asked(adapter, listed, request, output)
     if request.given:
         names = [s.subject for s in listed.subjects]
         read = read_given_picks(request.given, names, flipped_y=request.flipped_y)
-        given["given"] = read.picks
-    pickers |= {name: picks_digest(picks) for name, picks in given.items()}
-    return PickingJob(
+        given[GIVEN] = read.picks
+    adapters = [adapter for adapter in PICKERS if adapter.name in request.pickers]
+    builtin = [BUILTIN] * (BUILTIN in request.pickers)
+    job = PickingJob(
         parameters=request.parameters,
         store=PickStore(folder=output / STORE),
         templates=request.templates,
-        pickers=pickers,
+        pickers=(*builtin, *(adapter.name for adapter in adapters), *given),
         given=given,
     )
+    pending = [s for s in listed.subjects if adapters and not kept_already(s, job)]
+    asked = {adapter.name: _asked(adapter, pending, request, output) for adapter in adapters}
+    return replace(job, given={**given, **asked})
 
 
 def _asked(
-    adapter: OutsidePicker, listed: PickingList, request: PickingRequest, output: Path
+    adapter: OutsidePicker,
+    subjects: Sequence[PickingMicrograph],
+    request: PickingRequest,
+    output: Path,
 ) -> Mapping[str, Picks]:
-    """Let an outside program pick, in a folder of its own, or return what it picked before."""
-    folder = output / "outside" / adapter.name
-    mark, table = folder / "fingerprint", folder / "picks.parquet"
-    asked = _asked_for(adapter, listed, request)
-    if mark.is_file() and table.is_file() and mark.read_text(encoding="ascii") == asked:
-        return read_pick_table(table)
-    mark.unlink(missing_ok=True)
-    work = folder / "work"
-    work.mkdir(parents=True, exist_ok=True)
+    """Let an outside program pick some micrographs, in a folder of its own that then goes."""
+    if not subjects:
+        return {}
+    folder = output / OUTSIDE / adapter.name
+    folder.mkdir(parents=True, exist_ok=True)
     picks = adapter.pick(
         PickingOrder(
-            subjects=listed.subjects,
+            subjects=subjects,
             parameters=request.parameters,
-            templates=request.templates,
-            folder=work,
+            templates=request.templates if request.templates_are_views else None,
+            folder=folder,
             threads=request.threads,
         )
     )
-    shutil.rmtree(work)
-    write_pick_table(table, picks.values())
-    mark.write_text(asked, encoding="ascii")
+    shutil.rmtree(folder)
+    with suppress(OSError):  # another program's folder may still lie there
+        (output / OUTSIDE).rmdir()
     return picks
-
-
-def _asked_for(adapter: OutsidePicker, listed: PickingList, request: PickingRequest) -> str:
-    """Return a digest of everything that an outside program is asked with."""
-    sha = hashlib.sha256()
-    for subject in listed.subjects:
-        try:
-            mine = fingerprint_of(
-                subject, request.parameters, request.templates, {adapter.name: ""}
-            )
-        except OSError:  # it will be an entry of the ledger
-            mine = subject.subject
-        sha.update(mine.encode("utf-8", "surrogateescape"))
-    return sha.hexdigest()
-
-
-def picks_digest(picks: Mapping[str, Picks]) -> str:
-    """Return a digest of the places and scores of many micrographs."""
-    sha = hashlib.sha256()
-    for subject, mine in sorted(picks.items()):
-        sha.update(subject.encode())
-        sha.update(np.stack([mine.x_px, mine.y_px, mine.score]).tobytes())
-    return sha.hexdigest()
 
 
 def _account(

@@ -78,7 +78,9 @@ class ProjectionBank:
     """Projections of one particle at one pixel size, made when first asked for and then kept.
 
     ``projection(i)`` does not depend on which others were asked for before: its orientation comes
-    from ``seed`` and ``i`` alone.
+    from ``seed`` and ``i`` alone. ``box`` is their side in pixels, with room for the bead's tails:
+    an odd number, so that a quarter turn leaves the centre where it is. ``count`` is how many
+    different ones there are.
     """
 
     model: BeadModel
@@ -86,14 +88,18 @@ class ProjectionBank:
     b_factor_a2: float
     preference: float
     seed: int
+    box: int = field(init=False)
+    count: int = field(init=False)
     _made: dict[int, FloatArray] = field(default_factory=dict)
 
-    @property
-    def box(self) -> int:
-        """Side of the projections in px, with room for the bead's tails.
+    def __post_init__(self) -> None:
+        """Settle side and number once: thousands of particles ask for them."""
+        self.box = self._side()
+        fitting = BANK_BYTES // (4 * self.box**2)
+        self.count = int(min(max(fitting, FEWEST_PROJECTIONS), MOST_PROJECTIONS))
 
-        An odd number, so that a quarter turn leaves the centre where it is.
-        """
+    def _side(self) -> int:
+        """Return the side of the projections in pixels."""
         from scipy.fft import next_fast_len
 
         reach = self.model.diameter_a + 8.0 * max(self.model.hole_sigma_a, self.blur_a)
@@ -106,12 +112,6 @@ class ProjectionBank:
     def blur_a(self) -> float:
         """Gaussian σ (Å) of the B-factor: σ² = B / 8π²."""
         return float(np.sqrt(self.b_factor_a2 / (8.0 * np.pi**2)))
-
-    @property
-    def count(self) -> int:
-        """How many different projections there are."""
-        fitting = BANK_BYTES // (4 * self.box**2)
-        return int(np.clip(fitting, FEWEST_PROJECTIONS, MOST_PROJECTIONS))
 
     def projection(self, number: int) -> FloatArray:
         """Return projection ``number`` ``(box, box)`` in V Å, centred on pixel (box//2, box//2)."""

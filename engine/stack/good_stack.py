@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,7 +16,7 @@ from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
 from cryoverdict.engine.extraction.particle_fate import FATES
 from cryoverdict.engine.extraction.particle_files import BINS_FILE, ParticleBins, ParticleStarWriter
 from cryoverdict.engine.extraction.particle_optics import IMAGE_SIZE
-from cryoverdict.engine.extraction.stack_file import StackWriter
+from cryoverdict.engine.extraction.stack_file import StackWriter, stack_bytes
 from cryoverdict.engine.ledger import Ledger
 from cryoverdict.engine.parallel import each
 from cryoverdict.engine.stack.cryosparc_particles import PlacedParticles, write_particles_cs
@@ -109,6 +110,7 @@ def write_stack(
         float16=final.float16,
     )
     (output / PARTS).mkdir(parents=True, exist_ok=True)
+    _check_room(output, len(particles) - journal.state.count, final)
     for left in (output / PARTS).glob("*.mrcs*"):
         left.unlink()
     (output / STACK).unlink(missing_ok=True)
@@ -155,6 +157,19 @@ def write_stack(
     notes += _write_lists(particles, placed, output, binning=final.binning, moved=True)
     journal.path.unlink()
     return _finished(placed, bins, output, recut=True, errors=errors, notes=notes)
+
+
+def _check_room(output: Path, count: int, settings: ExtractionSettings) -> None:
+    """Raise `EngineError` where a disk has too little room for so many more images."""
+    needed = stack_bytes(count, settings.binned_box_px, float16=settings.float16)
+    free = shutil.disk_usage(output).free
+    if needed > free:
+        msg = (
+            f"{output}: {count} images of {settings.binned_box_px} px need {needed / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; make room, or give --stack-pixel-size-a or another "
+            "--output"
+        )
+        raise EngineError(msg)
 
 
 def _append(stack: StackWriter, part: Path, count: int) -> None:

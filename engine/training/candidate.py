@@ -33,7 +33,8 @@ def train_candidate(
     if not sets:
         msg = "all of these data sets taught the image network; models need others to learn from"
         raise EngineError(msg)
-    model = train_kind(kind, rules, sets, recipe=recipe, card=card_of(kind, rules, sets, recipe))
+    card = card_of(kind, rules, sets, recipe)
+    model = train_kind(kind, rules, sets, recipe=recipe, card=card, limits=True)
     output.mkdir(parents=True, exist_ok=True)
     model.write(output / f"{kind.id}.json")
     return model

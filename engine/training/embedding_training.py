@@ -76,6 +76,7 @@ def train_embedding(
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(recipe.seed)
     network = TrainableNetwork(len(questions()), len(QUANTITIES)).to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     lesson, exam = _lesson(sets), _lesson(held_out)
     losses = _train(network, lesson, recipe, device, tick)
     network.eval()
@@ -141,7 +142,8 @@ def _train(
             if len(chosen) < 2:
                 chosen = order[:2]
             fields, spectra = varied_batch([lesson.pictures[i] for i in chosen], rng)
-            yes, numbers = network(fields.to(device), spectra.to(device))
+            fields = fields.to(device, memory_format=torch.channels_last)
+            yes, numbers = network(fields, spectra.to(device))
             loss = _loss(yes, numbers, lesson.targets, chosen, weight)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

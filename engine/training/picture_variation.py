@@ -16,7 +16,7 @@ from torch.nn import functional
 from cryoverdict.features.embedding_network import field_input, spectrum_input
 from cryoverdict.features.embedding_pictures import ANGLES, RADII, NetworkPictures
 
-CANVAS_PX = 256
+CANVAS_PX = 224
 # Ranges of random choices, and the chances with which they are made.
 ZOOM = (0.66, 1.5)
 CONTRAST = (0.65, 1.5)
@@ -28,7 +28,7 @@ NO_PIXEL_SIZE = 0.15
 def varied_batch(
     pictures: Sequence[NetworkPictures], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return fields ``(n, 1, 256, 256)`` and spectra ``(n, 3, 32, 160)``, each varied at random.
+    """Return fields ``(n, 1, 224, 224)`` and spectra ``(n, 3, 32, 160)``, each varied at random.
 
     A field is zoomed, cropped, turned and mirrored, its grey values bent, its contrast now and
     then inverted; it gets an uneven background, noise, blur or blocks. Its spectrum turns with it
@@ -45,7 +45,7 @@ def varied_batch(
 def _varied_field(
     field: NDArray[np.uint8], turns: int, mirrored: bool, rng: np.random.Generator
 ) -> Tensor:
-    """Return one field ``(1, 256, 256)``, varied."""
+    """Return one field ``(1, 224, 224)``, varied."""
     image = np.rot90(field_input(field)[0], turns)
     image = np.ascontiguousarray(image[:, ::-1] if mirrored else image)
     zoomed = _zoomed(torch.from_numpy(image)[None, None], rng)[0]
@@ -94,7 +94,7 @@ def _zoomed(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _background(rng: np.random.Generator) -> Tensor:
-    """Return an uneven background ``(1, 256, 256)``: a few of the lowest waves."""
+    """Return an uneven background ``(1, 224, 224)``: a few of the lowest waves."""
     coarse = rng.normal(0.0, float(rng.uniform(0.1, 0.7)), (1, 1, 3, 3)).astype(np.float32)
     return functional.interpolate(
         torch.from_numpy(coarse), size=(CANVAS_PX, CANVAS_PX), mode="bicubic", align_corners=True

@@ -15,9 +15,11 @@ from cryoverdict.features.embedding_network import (
     FIELD_CHANNELS,
     FIELD_KERNELS,
     FIELD_WIDTH,
+    PEAK_LAYERS,
     SPECTRUM_CHANNELS,
     SPECTRUM_KERNELS,
     SPECTRUM_WIDTH,
+    field_statistics,
 )
 from cryoverdict.features.embedding_pictures import RADII
 from cryoverdict.features.weights_file import Weights
@@ -45,7 +47,7 @@ class TrainableNetwork(nn.Module):
             before = channels
         self.spectrum = nn.ModuleList(spectrum)
         radii = RADII // 2 ** len(SPECTRUM_CHANNELS)
-        self.field_out = nn.Linear(2 * sum(FIELD_CHANNELS[1:]), FIELD_WIDTH)
+        self.field_out = nn.Linear(field_statistics(), FIELD_WIDTH)
         self.spectrum_out = nn.Linear(2 * SPECTRUM_CHANNELS[-1] * radii, SPECTRUM_WIDTH)
         self.embedding = nn.Linear(FIELD_WIDTH + SPECTRUM_WIDTH, EMBEDDING_WIDTH)
         self.dropout = nn.Dropout(DROPOUT)
@@ -59,6 +61,8 @@ class TrainableNetwork(nn.Module):
             fields = functional.relu(layer(fields))
             if i:
                 said.append(_statistics(fields.flatten(2)))
+            if i >= len(FIELD_CHANNELS) - PEAK_LAYERS:
+                said.append(fields.flatten(2).amax(dim=2))
         seen = functional.relu(self.field_out(torch.cat(said, dim=1)))
         for layer, (ky, _) in zip(self.spectrum, SPECTRUM_KERNELS, strict=True):
             around = functional.pad(spectra, (0, 0, ky // 2, ky // 2), mode="circular")

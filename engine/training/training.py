@@ -132,8 +132,11 @@ def train_kind(
     *,
     recipe: Recipe,
     card: Mapping[str, Any],
+    limits: bool = False,
 ) -> KindModel:
     """Fit the favourable outcome, the better grade and each defect.
+
+    With ``limits`` the model also learns how unlike a data set may be to those it learnt from.
 
     Each model has the sum of the rules that speak of its target as offset, and learns the rest.
     The same sets give the same bytes, however many threads the machine's libraries would use.
@@ -161,7 +164,9 @@ def train_kind(
             basis=material.basis,
             novelty=Novelty.of(
                 favourable.members.standardisation, material.values, material.data_set
-            ),
+            )
+            if limits
+            else None,
         )
 
 

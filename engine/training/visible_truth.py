@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cryoverdict.engine.simulation.severity import BAD_FROM, combined
+from cryoverdict.engine.simulation.severity import (
+    BAD_FROM,
+    GREAT_BELOW,
+    GREY_ZONE,
+    combined,
+)
 from cryoverdict.engine.training.labelled_set import Label
 
 # What a picture does not show: it has a coarse pixel, and no counts.
@@ -37,19 +42,20 @@ def visible_label(record: Record) -> Label | None:
 
     ``None`` for a bad micrograph that looks good, since all that spoils it is hidden: no image
     teaches that. A defect counts as present from the severity at which it alone spoils a
-    micrograph; a weaker or hidden one is in doubt. Verdicts in the grey zone, in which two experts
-    may differ, are unsure.
+    micrograph; a weaker or hidden one is in doubt. Verdict and grade follow from what can be seen;
+    in the grey zone, in which two experts may differ, the verdict is unsure.
     """
     seen = visible_severities(record)
+    total = combined(seen)
     good = record["verdict"] == "good"
-    if not good and combined(seen) < BAD_FROM:
+    if not good and total < BAD_FROM:
         return None
     present = frozenset(name for name, s in seen.items() if s >= BAD_FROM)
     named = frozenset(record["severities"])
     return Label(
         favourable=good,
-        grade=record["grade"],
+        grade=None if not good else ("great" if total < GREAT_BELOW else "decent"),
         defects=present,
         doubtful=named - present,
-        weight=GREY_WEIGHT if record["grey"] else 1.0,
+        weight=GREY_WEIGHT if GREY_ZONE[0] <= total < GREY_ZONE[1] else 1.0,
     )

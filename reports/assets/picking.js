@@ -99,7 +99,7 @@ cryoverdict.page = (() => {
     const counted = rows.count[i] === null ? null : element("b", { text: `${number(rows.count[i])} picks` });
     const made = element("button", { type: "button", class: "tile", title: rows.subject[i], "data-row": i, onclick: () => zoom(i) },
       frame,
-      element("span", { class: "name", text: rows.subject[i] }),
+      element("span", { class: "name", text: rows.subject[i].split("/").pop() }),
       element("span", { class: "said" }, ...badges(i), counted, said(i)));
     const shape = rows.shape[i];
     if (shape) {
@@ -185,11 +185,17 @@ cryoverdict.page = (() => {
       element("div", {}, ...badges(i)),
       ...lines.map(([name, n]) => element("div", { class: "line-of-two" }, element("span", { text: name }), element("b", { text: number(n) }))),
       decision && element("h3", { text: "Second look" }),
-      decision && element("p", { class: "aside", text: `The first decision stands for ${signed(decision.prior)} log-odds; with what follows, the probability of keeping is ${cryoverdict.probability(decision.probability)}.` }),
+      decision && element("p", { class: "aside", text: told(decision) }),
       decision && element("ul", { class: "evidence" }, ...decision.evidence.map((e) => element("li", {}, element("b", { text: signed(e.log_odds) }), ` ${e.text} `, element("code", { text: e.name })))));
     dialog.replaceChildren(element("div", { class: "inside" }, field, facts));
     if (!dialog.open) dialog.showModal();
     redraw();
+  }
+
+  function told(decision) {
+    const keep = `the probability of keeping is ${cryoverdict.probability(decision.probability)}`;
+    const first = `The first decision stands for ${signed(decision.prior)} log-odds`;
+    return decision.evidence.length ? `${first}; with what follows, ${keep}.` : `${first}; the picks add nothing, and ${keep}.`;
   }
 
   function step(by) {

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +38,7 @@ class Cost:
     memory_mb: float
 
 
-def told(rows: Sequence[dict[str, object]]) -> StarTable:
+def table(rows: Sequence[dict[str, object]]) -> StarTable:
     """Return rows as a table."""
     return table_of([{k: str(v) for k, v in row.items()} for row in rows])
 
@@ -57,7 +55,7 @@ def write_project(root: Path, micrographs: int, particles: int) -> None:
         with StackWriter(root / f"mics/m{k}.mrc", SIDE_PX, PIXEL_SIZE_A, float16=False) as file:
             file.write(pixels)
         xy = rng.integers(200, SIDE_PX - 200, (particles, 2))
-        picks = told([{"rlnCoordinateX": f"{x}.0", "rlnCoordinateY": f"{y}.0"} for x, y in xy])
+        picks = table([{"rlnCoordinateX": f"{x}.0", "rlnCoordinateY": f"{y}.0"} for x, y in xy])
         for folder in ("pick/coordinates", "mics"):
             write_star(root / folder / f"m{k}_pick.star", {"": picks})
         listed.append(
@@ -75,7 +73,7 @@ def write_project(root: Path, micrographs: int, particles: int) -> None:
                 "rlnMicrographCoordinates": f"coordinates/m{k}_pick.star",
             }
         )
-    optics = told(
+    optics = table(
         [
             {
                 "rlnOpticsGroupName": "noise",
@@ -88,26 +86,32 @@ def write_project(root: Path, micrographs: int, particles: int) -> None:
             }
         ]
     )
-    blocks = {"optics": optics, "micrographs": told(listed)}
+    blocks = {"optics": optics, "micrographs": table(listed)}
     for path in (root / "mics.star", root / "pick" / "micrographs.star"):
         write_star(path, blocks)
-    write_star(root / "pick" / "autopick.star", {"coordinate_files": told(coordinates)})
+    write_star(root / "pick" / "autopick.star", {"coordinate_files": table(coordinates)})
+
+
+# A child counts the memory of whoever started it as its own, so a small process starts each.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+with open("log.txt", "wb") as log:
+    code = subprocess.run(sys.argv[1:], stdout=log, stderr=log).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+wall = time.perf_counter() - start
+print(json.dumps([code, wall, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
 
 
 def run(root: Path, command: Sequence[str]) -> Cost:
     """Run a program and return what it took."""
-    start = time.perf_counter()
-    with (root / "log.txt").open("wb") as log:
-        process = subprocess.Popen(command, cwd=root, stdout=log, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    launched = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    told = subprocess.run(launched, cwd=root, capture_output=True, text=True, check=True).stdout
+    code, wall_s, cpu_s, memory_kb = json.loads(told)
+    if code:
         sys.exit(f"{command[0]} failed:\n{(root / 'log.txt').read_text()[-2000:]}")
-    return Cost(
-        wall_s=time.perf_counter() - start,
-        cpu_s=usage.ru_utime + usage.ru_stime,
-        memory_mb=usage.ru_maxrss / 1024,
-    )
+    return Cost(wall_s=wall_s, cpu_s=cpu_s, memory_mb=memory_kb / 1024)
 
 
 def difference(root: Path, micrographs: int, mine: str, theirs: str, box: int) -> float:

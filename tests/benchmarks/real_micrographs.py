@@ -40,6 +40,18 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+def report(name: str, records: list[dict[str, Any]]) -> None:
+    """Print how many of a data set of good micrographs are kept, and with which grades."""
+    kept = [r for r in records if r["outcome"] == "keep"]
+    told = ", ".join(f"{r['favourable_probability']:.2f}" for r in records)
+    grades = ", ".join(str(r["grade"]) for r in kept)
+    asked = sum(r["review"] for r in records)
+    print(
+        f"real, {name}: kept {len(kept)} of {len(records)} good ones, P(keep) {told}; {grades}; "
+        f"review asked for {asked}"
+    )
+
+
 def main() -> None:
     """Print one line a micrograph and the sums."""
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else BESIDE
@@ -48,11 +60,14 @@ def main() -> None:
         labels = {row["file"]: row for row in csv.DictReader(lines)}
     with tempfile.TemporaryDirectory() as scratch:
         verdicts = right = named = bad = 0
+        proteasome = []
         for record in judge(micrographs / "quality", Path(scratch) / "quality", []):
             label = labels[Path(record["subject"]).name]
             agrees = (record["outcome"] == "keep") == (label["verdict"] == "good")
             verdicts += 1
             right += agrees
+            if "20S" in label["note"]:
+                proteasome.append(record)
             defects = [d["name"] for d in record["defects"]]
             if label["verdict"] == "bad":
                 bad += 1
@@ -66,11 +81,9 @@ def main() -> None:
         print(f"real, quality: good/bad right {right} of {verdicts} ({low:.2f} to {high:.2f})")
         low, high = wilson(named, bad)
         print(f"real, quality: labelled defect named {named} of {bad} ({low:.2f} to {high:.2f})")
+        report("20S proteasome", proteasome)
         for name, optics in OPTICS.items():
-            records = judge(micrographs / name, Path(scratch) / name, optics)
-            kept = sum(r["outcome"] == "keep" for r in records)
-            told = ", ".join(f"{r['favourable_probability']:.2f}" for r in records)
-            print(f"real, {name}: kept {kept} of {len(records)} good ones, P(keep) {told}")
+            report(name, judge(micrographs / name, Path(scratch) / name, optics))
 
 
 if __name__ == "__main__":

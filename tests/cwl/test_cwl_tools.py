@@ -31,6 +31,7 @@ NO_STEP = {
     "rules",
     "run",
     "train",
+    "train-classes",
 }
 # Options that a step has no use for: what it prints is the tool's affair.
 SETTLED = {"--quiet", "--json"}

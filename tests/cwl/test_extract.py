@@ -175,3 +175,26 @@ def test_write_stack_finds_micrographs_in_a_list(
     assert "copied as they are" in capsys.readouterr().err
     optics = read_star(project / "good/good_particles.star")["optics"]
     assert optics.column("rlnImageSize") == ("24",)
+
+
+def test_optics_and_ctf_may_stand_in_another_list_or_in_options(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RELION's own picking job leaves an autopick.star and no list of micrographs beside it."""
+    (project / "pick/micrographs.star").rename(project / "ctf.star")
+    call = ["extract", str(project / "pick/autopick.star"), "--threads", "1", "--no-ctf-fit"]
+    call += ["--parameters", str(project / "classification.json")]
+    more = ["--micrographs", str(project / "ctf.star")]
+    assert run([*call, *more, "--output", str(project / "one")]) == ExitCode.DONE
+    blocks = read_star(project / "one/particles.star")
+    assert set(blocks["particles"].column("rlnDefocusU") or ()) == {"15000"}
+    assert blocks["optics"].column("rlnVoltage") == ("300",)
+    more = ["--pixel-size-a", "2", "--voltage-kv", "200", "--cs-mm", "1.4"]
+    assert run([*call, *more, "--output", str(project / "two")]) == ExitCode.DONE
+    blocks = read_star(project / "two/particles.star")
+    assert "rlnDefocusU" not in blocks["particles"].columns
+    assert blocks["optics"].column("rlnVoltage") == ("200.000000",)
+    assert blocks["optics"].column("rlnImagePixelSize") == ("4.000000",)
+    one, two = (mrcfile.read(project / n / "particles/m0.mrcs") for n in ("one", "two"))
+    np.testing.assert_array_equal(one, two)
+    capsys.readouterr()

@@ -30,6 +30,7 @@ def survey(
     *,
     given_diameter_a: float | None = None,
     class_averages: Templates | None = None,
+    false_discovery_rate: float = 0.0,
     threads: int = 1,
     seed: int = 0,
 ) -> PickingSurvey:
@@ -39,18 +40,21 @@ def survey(
             "mean_pixel_size_a": 2.0,
             "smallest_field_a": 256.0,
             "ctf_known_fraction": 1.0,
-            "separation": 4.0,
+            "null_share": 0.03,
             "particle_evidence": 30.0,
             "measured_diameter_a": 60.0,
             **({} if given_diameter_a is None else {"given_diameter_a": given_diameter_a}),
         },
-        estimates={"diameter_a": Estimate(value=60.0, low=55.0, high=66.0, text="Measured.")},
+        estimates={
+            "diameter_a": Estimate(value=60.0, low=55.0, high=66.0, text="Measured."),
+            "score_threshold": Estimate(value=16 * false_discovery_rate, text="At the rate."),
+        },
         findings=("One size lives in the data.",),
         curves={
             "diameters_a": np.linspace(20, 200, 10),
             "size_evidence": np.arange(10.0),
             "fdr_scores": np.array([3.0, 4.0, 5.0]),
-            "fdr": np.array([0.3, 0.09, 0.01]),
+            "fdr": np.array([0.35, 0.28, 0.01]),
             "average": np.eye(8),
         },
         subjects=tuple(s.subject for s in subjects),
@@ -105,7 +109,7 @@ def test_a_decision_is_written_with_its_words(
     settled = read_parameter_file(place / "how" / "picking.json", "picking")
     parameters = PickingParameters.from_settings(settled.parameters)
     assert parameters.diameter_a == summary["diameter_a"] == 60.0
-    assert parameters.score_threshold == 4.0, "the threshold at a false discovery rate of 0.1"
+    assert parameters.score_threshold == 4.0, "the survey is asked with the rules' rate, 0.25"
     assert settled.templates is None
     record = json.loads((place / "how" / "decisions.jsonl").read_text())
     assert record["kind"] == "picking"
@@ -114,7 +118,7 @@ def test_a_decision_is_written_with_its_words(
     assert ledger["bins"] == {"kept": 3, "rejected": 0, "error": 0}
     html = (place / "how" / "report" / "index.html").read_text()
     assert "Evidence for each size" in html
-    assert "picking-lowpass-small" in html
+    assert "picking-lowpass-usual" in html
 
 
 def test_a_given_diameter_is_followed_and_compared(

@@ -92,7 +92,7 @@ def test_a_session_keeps_measurements_labels_truths_and_pictures(sessions: Path)
     for truth in measured.truth:
         label = labelled.labels[truth["subject"]]
         assert label.favourable == (truth["verdict"] == "good")
-        assert (label.weight < 1.0) == truth["grey"]
+        assert label == visible_label(truth)
     assert len(measured.pictures()) == len(measured.truth)
     assert not (found[f"{LESSON}0004"].folder / "features.parquet").exists()
 
@@ -124,8 +124,6 @@ def record(**changed: object) -> dict[str, object]:
     truth: dict[str, object] = {
         "picture": False,
         "verdict": "bad",
-        "grade": None,
-        "grey": False,
         "severities": {"drift": 0.7, "film": 0.2},
         "drift_a": 18.0,
         "pixel_size_a": 2.0,
@@ -146,9 +144,13 @@ def test_labels_say_what_can_be_seen() -> None:
     assert spoilt is not None
     assert spoilt.defects == {"film"}
     assert spoilt.doubtful == {"drift"}
-    grey = visible_label(record(verdict="good", grade="decent", grey=True, severities={}))
+    grey = visible_label(record(verdict="good", severities={"film": 0.4}))
     assert grey is not None
     assert (grey.favourable, grey.grade, grey.weight) == (True, "decent", 0.3)
+    # What cannot be seen spoils no grade.
+    fine = visible_label(record(verdict="good", severities={"drift": 0.4}, pixel_size_a=6.1))
+    assert fine is not None
+    assert (fine.favourable, fine.grade, fine.weight) == (True, "great", 1.0)
 
 
 def test_the_network_keeps_the_answers_that_were_asked_first() -> None:

@@ -216,11 +216,11 @@ def test_picks_of_other_micrographs_are_refused(tmp_path: Path) -> None:
 
 
 def test_equal_names_in_two_folders_have_files_of_their_own() -> None:
-    stems = pick_stems(["one/a.mrc", "two/A.mrc", "two/b.mrc"])
-    assert stems["two/b.mrc"] == "b"
+    stems = pick_stems(["one/a.mrc", "two/A.mrc", "two/B.mrc"])
+    assert stems["two/B.mrc"] == "B"
     assert len(set(stems.values())) == 3
     assert stems["one/a.mrc"].startswith("a_")
-    assert pick_stems(["two/b.mrc", "two/A.mrc", "one/a.mrc"]) == stems
+    assert pick_stems(["two/B.mrc", "two/A.mrc", "one/a.mrc"]) == stems
 
 
 def test_a_folder_of_picks_is_read_by_the_next_step(

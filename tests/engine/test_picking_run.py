@@ -28,7 +28,7 @@ from cryoverdict.engine.picking_run.consensus import ALONE, agreed, agreements
 from cryoverdict.engine.picking_run.deciding import threshold_at
 from cryoverdict.engine.picking_run.decision_files import read_curves, write_curves
 from cryoverdict.engine.picking_run.micrograph_yield import evenness, second_look, yield_table
-from cryoverdict.engine.picking_run.pick_store import PickedMicrograph
+from cryoverdict.engine.picking_run.pick_store import PickedMicrograph, PickStore
 from cryoverdict.engine.picking_run.picking_step import (
     LEFT_OUT,
     REJECTED,
@@ -236,8 +236,9 @@ def test_every_beginning_of_a_trial_spans_the_defocus() -> None:
 def test_screening_drops_by_border_area_and_distance(tmp_path: Path) -> None:
     area = np.zeros((20, 20), np.int8)
     area[:, :5] = 1  # film on the left quarter of the field
+    area[18:, :] = 3  # contamination in the last tenth of the rows
     mrcfile.write(tmp_path / "area.mrc", area)
-    places = [(150, 100), (155, 100), (30, 100), (195, 100), (100, 3), (180, 150)]
+    places = [(150, 100), (155, 100), (30, 100), (195, 100), (100, 3), (180, 150), (100, 185)]
     picks = screened(
         picks_at("m", places),
         shape=(200, 200),
@@ -248,6 +249,7 @@ def test_screening_drops_by_border_area_and_distance(tmp_path: Path) -> None:
     assert (picks.x_px.tolist(), picks.y_px.tolist()) == ([150.0], [100.0])
     dropped = {reason: gone.x_px.tolist() for reason, gone in picks.dropped.items()}
     assert dropped == {
+        "contamination": [100.0],
         "film": [30.0],
         "edge": [195.0, 100.0],
         "crowded": [155.0],
@@ -274,6 +276,10 @@ def test_consensus_keeps_what_most_found_once_and_says_who_agrees() -> None:
     three = picks_at("m", [(50, 52)])
     most = agreed({"one": one, "two": two, "three": three}, within_px=5.0)
     assert most.x_px.tolist() == [50.0, 10.0]
+    four = agreed(
+        {"one": one, "two": two, "three": three, "four": picks_at("m", [])}, within_px=5.0
+    )
+    assert four.x_px.tolist() == [50.0], "two of four are not more than half"
     third = agreements({"one": one, "two": two, "three": three}, within_px=5.0)[2]
     assert (third.found, third.shared, third.missed) == (1, 1, 1)
 
@@ -336,6 +342,9 @@ def test_the_threshold_follows_the_rate() -> None:
     assert never.value == 5.0
     assert "No score holds" in never.text
     assert threshold_at({}, 0.1) is None
+    best = threshold_at({**curves, "expected_f1": np.array([0.5, 0.6, 0.9, 0.8])}, 0.2)
+    assert best is not None
+    assert best.value == 4.0, "the lowest score that holds the rate is not the best"
 
 
 def test_a_warning_rule_asks_for_a_look_and_changes_no_value() -> None:
@@ -388,10 +397,26 @@ def test_an_outside_program_is_asked_once_for_the_same_thing(
     monkeypatch.setattr(picking_step, "PICKERS", (adapter,))
     first = work(mics, tmp_path / "out", pickers=("other",))
     again = work(mics, tmp_path / "out", pickers=("other",))
-    assert asked == [13]
+    assert asked == [13, 1], "only the broken one is asked for again"
     assert again.count("stored") == 12
     assert [o.count for o in again.outcomes] == [o.count for o in first.outcomes]
     assert sum(o.count for o in first.outcomes) == 2, "one is broken, one has two picks"
-    assert not list((tmp_path / "out" / "outside").rglob("large.mrc"))
+    assert not (tmp_path / "out" / "outside").exists()
     work(mics, tmp_path / "out", pickers=("other",), parameters=replace(PARAMETERS, spacing_a=31.0))
-    assert asked == [13, 13]
+    assert asked == [13, 1, 13]
+
+
+def test_a_copied_area_map_changes_nothing_and_another_map_does(mics: Path, tmp_path: Path) -> None:
+    # Batches get copies of the maps; what they picked is taken over by a run over all.
+    one, other = tmp_path / "one.mrc", tmp_path / "other.mrc"
+    mrcfile.write(one, np.zeros((8, 10), np.int8))
+    other.write_bytes(one.read_bytes())
+    os.utime(other, ns=(5, 5))
+    job = picking_all.PickingJob(parameters=PARAMETERS, store=PickStore(folder=tmp_path))
+    micrograph = Micrograph(subject="m", path=mics / "m00.mrc", optics=OPTICS)
+    a = PickingMicrograph(micrograph=micrograph, usable_area=one)
+    b = PickingMicrograph(micrograph=micrograph, usable_area=other)
+    assert job.fingerprint(a) == job.fingerprint(b)
+    mrcfile.write(other, np.ones((8, 10), np.int8), overwrite=True)
+    assert job.fingerprint(a) != job.fingerprint(b)
+    assert job.fingerprint(a) != replace(job, pickers=("builtin", "relion")).fingerprint(a)

@@ -11,6 +11,7 @@ from cryoverdict.engine.kinds import EVIDENCE_KINDS, KINDS, PARAMETER_KINDS
 from cryoverdict.engine.parameter_kind import ParameterKind
 from cryoverdict.rules.effect import AtLeast, AtMost, Flag, Set
 from cryoverdict.rules.example_check import example_faults
+from cryoverdict.rules.expression import ALWAYS
 from cryoverdict.rules.mutation import mutants, surviving_mutants
 from cryoverdict.rules.plain_language import explain
 from cryoverdict.rules.rule import Rule
@@ -76,9 +77,9 @@ def test_every_kind_has_rules_and_no_two_of_them_set_the_same_thing_always(
     rules = LOADED[kind.id].rules
     assert len(rules) >= 12
     always = [
-        r.effect.parameter
-        for r in rules
-        if isinstance(r.effect, Set) and r.condition.parts == ()  # type: ignore[union-attr]
+        rule.effect.parameter
+        for rule in rules
+        if isinstance(rule.effect, Set) and rule.condition == ALWAYS
     ]
     assert sorted(set(always)) == sorted(always)
 

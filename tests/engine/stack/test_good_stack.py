@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import mrcfile
@@ -101,6 +102,18 @@ def test_same_bytes_for_other_threads_and_another_place(
     for name in names:
         other = (tmp_path / "far" / "two" / name).read_bytes()
         assert (tmp_path / "one" / name).read_bytes() == other, name
+
+
+def test_a_full_disk_is_noticed_before_hours_of_work(
+    good_source: GoodProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = SimpleNamespace(free=200 * 32 * 32 * 4)  # the header does not fit
+    monkeypatch.setattr("shutil.disk_usage", lambda _: room)
+    selected = read_selected([good_source.selected])
+    with pytest.raises(EngineError, match=r"200 images of 32 px need 0\.0 GB"):
+        write_stack(selected, good_source.settings, tmp_path)
+    room.free += 1024
+    assert write_stack(selected, good_source.settings, tmp_path).fates == {"kept": 200}
 
 
 class Killed(Exception):

@@ -10,6 +10,7 @@ import click
 from cryoverdict.cwl.commands import (
     catalogue,
     classify,
+    compose,
     decide_classes,
     decide_classification,
     decide_micrographs,
@@ -59,6 +60,7 @@ COMMANDS = (
     extract.command,
     write_stack.command,
     summarise.command,
+    compose.command,
     rules.command,
     report.command,
     train.command,

@@ -24,7 +24,11 @@ def each(
     therefore write whole files or none.
     """
     if threads <= 1:
-        yield from map(work, items)
+        # As in a worker: sums over several threads round otherwise, and so would the results.
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            yield from map(work, items)
         return
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool

@@ -132,11 +132,16 @@ def account_for(folders: Sequence[Path]) -> RunLedger:
 
     Raises `EngineError` for a folder without a ledger, and where the sums do not add up.
     """
+    return RunLedger(steps=accounts(folders))
+
+
+def accounts(folders: Sequence[Path]) -> tuple[StepAccount, ...]:
+    """Return the account of each step that has one of these folders, in their order."""
     by_step: dict[str, list[tuple[Path, Ledger]]] = {}
     for folder in folders:
         ledger = read_ledger(folder / LEDGER)
         by_step.setdefault(ledger.step, []).append((folder, ledger))
-    return RunLedger(steps=tuple(_added(step, found) for step, found in by_step.items()))
+    return tuple(_added(step, found) for step, found in by_step.items())
 
 
 def _added(step: str, found: Sequence[tuple[Path, Ledger]]) -> StepAccount:

@@ -34,6 +34,7 @@ REASON_WORDS: Mapping[str, str] = {
     "edge": "too near the border",
     "crowded": "too near a better one",
     "score_ceiling": "score above the ceiling",
+    "chance": "no better than chance in this micrograph",
     "too_many": "beyond the most a micrograph may have",
     "one_picker_only": "found by too few pickers",
     "micrograph_rejected": "in a rejected micrograph",
@@ -46,13 +47,17 @@ class Overlay:
 
     ``shape`` is rows and columns of the full-size micrograph; ``picks`` ``(n, 4)`` holds x, y,
     score and diameter, in full-size pixels (NaN where unknown); ``dropped`` maps a reason to
-    ``(n, 2)`` places. ``thumbnail`` ``(h, w)`` uint8 has the first row on top.
+    ``(n, 2)`` places. ``thumbnail`` ``(h, w)`` uint8 has the first row on top. ``notes`` are
+    sentences about this micrograph alone. ``usual_px`` is the decided diameter, for places whose
+    own is not known.
     """
 
     shape: tuple[int, int]
     picks: NDArray[np.float64]
     dropped: Mapping[str, NDArray[np.float64]]
     thumbnail: NDArray[np.uint8] | None
+    notes: tuple[str, ...] = ()
+    usual_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +183,8 @@ def _detail(row: PickedRow, shown: Overlay) -> dict[str, Any]:
             reason: np.rint(places).astype(int).ravel().tolist()
             for reason, places in sorted(shown.dropped.items())
         },
+        "notes": list(shown.notes),
+        "usual": None if shown.usual_px is None else round(shown.usual_px),
         "decision": decision
         and {
             "probability": decision["favourable_probability"],

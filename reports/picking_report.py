@@ -13,7 +13,7 @@ from cryoverdict.engine.parameter_record import read_records
 from cryoverdict.engine.picking_run.deciding import PickingDecided
 from cryoverdict.engine.picking_run.decision_files import CURVES, read_curves
 from cryoverdict.engine.picking_run.picking_step import PickingRequest, PickingRun, final_picks
-from cryoverdict.reports.number import write_quantity
+from cryoverdict.reports.number import write_quantity, write_share
 from cryoverdict.reports.parameter_evidence import parameter_rows
 from cryoverdict.reports.picking_figures import (
     Curves,
@@ -107,6 +107,8 @@ def report_picking(
                 if len(gone)
             },
             thumbnail=picked.thumbnail,
+            notes=picks.notes,
+            usual_px=request.parameters.diameter_a / picked.pixel_size_a,
         )
 
     rows = [
@@ -122,7 +124,7 @@ def report_picking(
         title="Picking: where the particles lie",
         sentence=f"{counted(total, 'particle', 'particles')} in {micrographs}.",
         numbers=_headlines(by_name) or _plain(request),
-        notes=(*run.notes, *_told(run)),
+        notes=(*run.notes, *agreement_told(run), *_told(run)),
         figures=(*(f for f in own if f is not None), *survey_figures(curves, by_name)),
         parameters=() if record is None else parameter_rows(record),
         average=_grey(curves["average"]) if "average" in curves else None,
@@ -172,14 +174,28 @@ def _in_order(run: PickingRun) -> list[Any]:
     return [fate[s] for s in run.listed.micrographs.subjects if s in fate]
 
 
+def agreement_told(run: PickingRun) -> tuple[str, ...]:
+    """Return how each picker agrees with the others, where several were asked."""
+    told = run.agreement()
+    return tuple(
+        f"{a.picker} found {counted(a.found, 'place', 'places')}, "
+        f"{write_share(a.shared, a.found)} of which another picker found too"
+        + (
+            f"; it missed {counted(a.missed, 'place', 'places')} that others agree on."
+            if len(told) > 2
+            else "."
+        )
+        for a in told
+    )
+
+
 def _told(run: PickingRun) -> tuple[str, ...]:
-    """Return what the picks of single micrographs have to say, and of how many."""
-    noted: dict[str, int] = {}
-    for decision in run.decisions:
-        for note in run.picked(decision.subject).picks.notes:
-            noted[note] = noted.get(note, 0) + 1
-    told = [f"{n} of {len(run.decisions)}: {note}" for note, n in noted.items()]
-    return tuple(told[:12])
+    """Return how many micrographs have something of their own to say."""
+    noted = sum(bool(run.picked(d.subject).picks.notes) for d in run.decisions)
+    if not noted:
+        return ()
+    have = "has a note of its own" if noted == 1 else "have notes of their own"
+    return (f"{noted} of {len(run.decisions)} micrographs {have}: open them to read it.",)
 
 
 def _grey(image: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cryoverdict.engine.ledger import read_ledger
-from cryoverdict.engine.run_ledger import CHAINS, LEDGER, RunLedger, Unit
+from cryoverdict.engine.run_ledger import CHAINS, RunLedger, Unit, accounts
 from cryoverdict.reports.frame import PAGE, write_folder
 from cryoverdict.reports.index_page import PageLink, write_index
 
@@ -18,6 +17,7 @@ TITLES: Mapping[str, str] = {
     "classify": "The classes",
     "decide-classes": "Which classes?",
 }
+NOUNS: Mapping[Unit, str] = {"micrographs": "micrographs", "particles": "picks"}
 ROUND_ONE = "Round one: "
 
 
@@ -40,15 +40,24 @@ def report_run(
 
 
 def _link(folder: Path, prefix: str) -> PageLink | None:
-    """Return the link to a step's page, if it has one."""
+    """Return the link to a step's page, if it has one.
+
+    A step that sorts something out shows its bins; one that settles parameters, from what.
+    """
     if not (folder / "report" / PAGE).is_file():
         return None
-    ledger = read_ledger(folder / LEDGER)
+    (account,) = accounts([folder])
+    unit = next((unit for unit, chain in CHAINS.items() if account.step in chain), None)
+    picks = "" if account.picks is None else f", {account.picks} picks"
+    line = f"{account.inputs} {unit}{picks}"
+    if unit is None:
+        line = f"decided from {account.inputs} micrographs"
     return PageLink(
         address=f"../{folder.name}/report/{PAGE}",
-        step=ledger.step,
-        title=prefix + TITLES.get(ledger.step, ledger.step),
-        bins=tuple((str(word), n) for word, n in ledger.bins.items() if n),
+        step=account.step,
+        title=prefix + TITLES.get(account.step, account.step),
+        lines=(line,),
+        bins=tuple((str(word), n) for word, n in account.bins.items() if n) if unit else (),
     )
 
 
@@ -57,8 +66,9 @@ def _sentence(unit: Unit, ledger: RunLedger) -> str:
     total = ledger.total(unit)
     if total is None:
         return ""
-    kept = f"{total['bins']['kept']} of {total['inputs']} {unit} kept"
-    lost = ", ".join(
-        f"{one['number']} {one['step']}: {one['reason'] or one['bin']}" for one in total["lost"]
+    kept = f"{total['bins']['kept']} of {total['inputs']} {NOUNS[unit]} kept"
+    lost = "; ".join(
+        f"{one['number']} not, by {one['step']}: {one['reason'] or one['bin']}"
+        for one in total["lost"]
     )
-    return f"{kept} ({lost})." if lost else f"{kept}."
+    return f"{kept}; {lost}." if lost else f"{kept}."

@@ -92,6 +92,7 @@ def command(
     from cryoverdict.engine.kinds.classification import CLASSIFICATION
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.parameter_file import read_parameter_file
+    from cryoverdict.engine.picking_files.picking_list import data_set_name
     from cryoverdict.reports.classification_decision_report import report_decision
     from cryoverdict.rules.rule_loader import load_rules
 
@@ -108,7 +109,7 @@ def command(
         decided = decide_classification(
             found,
             rules,
-            name=", ".join(picks),
+            name=data_set_name(picks),
             given=given,
             trial_particles=trial,
             threads=count,

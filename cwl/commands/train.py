@@ -119,7 +119,10 @@ def _train_embedding(
     )
 
     try:
-        from cryoverdict.engine.training.embedding_training import NetworkRecipe, train_embedding
+        from cryoverdict.engine.network_training.network_training import (
+            NetworkRecipe,
+            train_embedding,
+        )
     except ImportError as error:
         msg = "training the image network needs PyTorch; pip install 'cryoverdict[classify]'"
         raise EngineError(msg) from error

@@ -79,6 +79,7 @@ def command(
     from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.parameter_file import read_parameter_file
+    from cryoverdict.engine.picking_files.picking_list import standard_list
     from cryoverdict.engine.stack.good_stack import STAR, write_stack
     from cryoverdict.engine.stack.selected_particles import read_selected
     from cryoverdict.features.micrograph_list import read_micrograph_list
@@ -86,7 +87,7 @@ def command(
     settled = read_parameter_file(parameters, "classification")
     settings = ExtractionSettings.from_settings(settled.parameters, edge=edge)
     selected = read_selected(particles)
-    listed = read_micrograph_list(lists, optics) if lists else None
+    listed = read_micrograph_list(list(map(standard_list, lists)), optics) if lists else None
     with writing_into(output):
         done = write_stack(
             selected,

@@ -16,7 +16,9 @@ from cryoverdict.engine.program_error import ProgramError
 
 PLACED = re.compile(r"^(?P<file>\S+?\.cwl):(?P<line>\d+):(?P<column>\d+):\s(?P<text>.*)$")
 CONTEXT = re.compile(r"checking (?:object|field) '[^']*'\s*|checking item\s*")
-OF_TYPE = re.compile(r"of type (?P<type>[\[{].*?[\]}]|\"[^\"]+\")(?= is incompatible| source has|$)")
+OF_TYPE = re.compile(
+    r"of type (?P<type>[\[{].*?[\]}]|\"[^\"]+\")(?= is incompatible| source has|$)"
+)
 TRIED = re.compile(r", tried(?: .*)?$")
 LIMIT_S = 120
 PARTS = ("inputs", "steps", "outputs")
@@ -67,8 +69,8 @@ def node_lines(path: Path) -> tuple[tuple[int, str, str], ...]:
     import yaml
 
     root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    found = []
-    for key, part in root.value:
+    found: list[tuple[int, str, str]] = []
+    for key, part in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value in PARTS:
             for entry in part.value:
                 names = {k.value: v.value for k, v in entry.value}

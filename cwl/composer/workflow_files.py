@@ -76,9 +76,7 @@ def save_workflow(
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(write_text(whole, sub_workflows), encoding="utf-8")
     temporary.replace(path)
-    return Saved(
-        reference=target, faults=validate_workflow(path), notes=tuple(notes), moved=moved
-    )
+    return Saved(reference=target, faults=validate_workflow(path), notes=tuple(notes), moved=moved)
 
 
 def check_identifiers(document: Document) -> None:

@@ -11,8 +11,9 @@ from typing import Literal
 State = Literal["planned", "started", "cached", "done", "failed"]
 JOB = re.compile(r"^(?:INFO|WARNING|ERROR) \[job (?P<job>[^\]]+)\] (?P<text>.*)$")
 COMMAND = re.compile(r"^(?P<folder>/.*?)\$ (?P<words>.*)$")
+MEMORY = re.compile(r"^Max memory used: (\d+)MiB")
 EXITED = re.compile(r"exited with status: (\d+)")
-LEVEL = re.compile(r"^(INFO|WARNING|ERROR|DEBUG) ")
+STAGED = re.compile(r"\S*/stg[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +21,8 @@ class JobEvent:
     """One thing that happened to one job.
 
     ``job`` is cwltool's name for it (``measure_2``), ``step`` that without the number. A planned or
-    cached job has the ``folder`` of its results; a started one its ``command``; a failed one its
-    exit code, where it had one.
+    cached job has the ``folder`` of its results; a started one its ``command``; one that is done
+    the greatest memory it held, where cwltool saw it; a failed one its exit code, where it had one.
     """
 
     job: str
@@ -29,6 +30,7 @@ class JobEvent:
     folder: str = ""
     command: tuple[str, ...] = ()
     code: int | None = None
+    memory_mib: int | None = None
 
     @property
     def step(self) -> str:
@@ -42,6 +44,7 @@ def read_events(lines: Iterable[str], said: list[str]) -> Iterator[JobEvent]:
     cwltool writes a command over several lines, each but the last ending in a backslash.
     """
     codes: dict[str, int] = {}
+    memory: dict[str, int] = {}
     waiting: list[str] = []
     for raw in lines:
         line = raw.rstrip("\n")
@@ -64,17 +67,24 @@ def read_events(lines: Iterable[str], said: list[str]) -> Iterator[JobEvent]:
             yield JobEvent(job=job, state="planned", folder=text.rpartition(" in ")[2])
         elif text.startswith("Using cached output in "):
             yield JobEvent(job=job, state="cached", folder=text.rpartition(" in ")[2])
+        elif held := MEMORY.match(text):
+            memory[job] = int(held[1])
         elif exited := EXITED.search(text):
             codes[job] = int(exited[1])
         elif text.startswith("completed success"):
-            yield JobEvent(job=job, state="done")
+            yield JobEvent(job=job, state="done", memory_mib=memory.get(job))
         elif text.startswith("completed "):
             yield JobEvent(job=job, state="failed", code=codes.get(job))
 
 
 def errors_of(said: Iterable[str]) -> list[str]:
-    """Return what the failed steps themselves said of their errors, each once, in order."""
-    found = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+    """Return what the failed steps themselves said of their errors, each once, in order.
+
+    Names of the folders in which a step sees its input for a while are left out.
+    """
+    found = [
+        STAGED.sub("", line.removeprefix("error: ")) for line in said if line.startswith("error: ")
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ COMMANDS = "commands.jsonl"
 class Execution:
     """A finished run: the workflow's output object, and every job with its command.
 
-    ``commands`` holds, in the order in which jobs began, their name, command, folder, and whether
-    the results were kept from an earlier run.
+    ``commands`` holds, in the order in which jobs began, their name and command, whether their
+    results were kept from an earlier run, and else how long they took and the memory they held.
     """
 
     outputs: dict[str, Any]
@@ -104,7 +105,13 @@ def _follow(
     """
     known = _commands(store)
     records: dict[str, dict[str, Any]] = {}
+    began: dict[str, float] = {}
     for event in events:
+        if event.state == "started":
+            began[event.job] = time.monotonic()
+        if event.state == "done" and event.job in began:
+            records[event.job]["seconds"] = round(time.monotonic() - began[event.job], 2)
+            records[event.job]["memory_mib"] = event.memory_mib
         if event.state in ("started", "cached"):
             key = Path(event.folder).name
             if event.state == "started":

@@ -106,9 +106,7 @@ def run_prepared(
     """
     code = package_digest()
     cache = run.folder / ".cache" / code[:16]
-    for other in cache.parent.glob("*"):
-        if other != cache:
-            shutil.rmtree(other)
+    _clear_beside(cache)
     cache.mkdir(parents=True, exist_ok=True)
     done = execute(
         run.workflow,
@@ -118,6 +116,7 @@ def run_prepared(
         jobs=jobs,
         on_event=on_event,
     )
+    _clear_beside(cache)
     placed = place_outputs(done.outputs, run.folder)
     installed = versions()
     images = [m.path for m in run.micrographs.micrographs]
@@ -166,6 +165,13 @@ def output_digest(path: Path) -> str | dict[str, str]:
         for one in sorted(path.rglob("*"))
         if one.is_file()
     }
+
+
+def _clear_beside(cache: Path) -> None:
+    """Remove what earlier versions kept, and the folders that cwltool leaves beside its own."""
+    for other in cache.parent.glob("*"):
+        if other != cache:
+            shutil.rmtree(other)
 
 
 def _copy_rules(layers: Sequence[Path], folder: Path) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cryoverdict.engine.class_selection.selection import Price, TotalPrice
 from cryoverdict.engine.decision import Decision, installed_version
 from cryoverdict.engine.evidence import Evidence
-from cryoverdict.engine.explanation import Explanation, logistic
+from cryoverdict.engine.explanation import Explanation
 from cryoverdict.features.class_average import Assignments
 from cryoverdict.features.class_company import likeness
 from cryoverdict.features.class_view import ClassView
@@ -112,38 +112,36 @@ def mass_guards(
 def prices_of(
     decisions: Sequence[Decision], views: Sequence[ClassView], assignments: Assignments | None
 ) -> tuple[dict[str, Price], TotalPrice]:
-    """Return the price of each rejection, and of all together."""
+    """Return the price of each rejection, and of all together.
+
+    A class is a view of its own as probably as it is good, and its rejection loses the view unless
+    a kept class shows it too.
+    """
     rejected = np.array([not d.explanation.favourable for d in decisions], dtype=bool)
-    groups = _view_groups(views)
-    # A group of noise is no view: each counts by how probably it shows a particle at all.
-    worth = [max(decisions[i].explanation.favourable_probability for i in g) for g in groups]
-    every = max(sum(worth), 1e-9)
-    prices = {}
+    alike = likeness(views[0].run)
+    worth = np.array([d.explanation.favourable_probability for d in decisions])
+    worth /= max(float(worth.sum()), 1e-9)
     fifth = _defocus_fifths(assignments)
-    for i, (decision, view) in enumerate(zip(decisions, views, strict=True)):
-        if not rejected[i]:
-            continue
-        mine = next(k for k, g in enumerate(groups) if i in g)
-        alone = not view.blank and rejected[sorted(groups[mine])].all()
-        members = view.average.members
-        total = None if assignments is None else len(assignments)
-        prices[decision.subject] = Price(
-            subject=decision.subject,
-            particles=members,
-            share=view.average.share if not total or members is None else members / total,
-            view_share=worth[mine] / (every * len(groups[mine])) if alone else 0.0,
-            defocus_share=_hardest_hit(assignments, fifth, view.average.number),
+    total = 0 if assignments is None else len(assignments)
+    prices = {}
+    for i in np.flatnonzero(rejected).tolist():
+        average = views[i].average
+        shown = bool((alike[i][~rejected] >= SAME_VIEW).any())
+        counted = average.members is not None and total > 0
+        prices[decisions[i].subject] = Price(
+            subject=decisions[i].subject,
+            particles=average.members,
+            share=(average.members or 0) / total if counted else average.share,
+            view_share=0.0 if shown or views[i].blank else float(worth[i]),
+            defocus_share=_hardest_hit(assignments, fifth, average.number),
         )
-    shown = np.array([not v.blank for v in views])
-    lost_views = sum(w for g, w in zip(groups, worth, strict=True) if rejected[sorted(g)].all())
-    counted = [p.particles for p in prices.values()]
+    filled = np.array([not v.blank for v in views])
     parts = [p.share for p in prices.values()]
+    known = all(v.average.members is not None for v in views)
     return prices, TotalPrice(
-        classes=float((rejected & shown).sum() / max(shown.sum(), 1)),
-        particles=float(sum(p for p in parts if p is not None))
-        if all(c is not None for c in counted) and views and views[0].average.members is not None
-        else None,
-        views=float(lost_views / every),
+        classes=float((rejected & filled).sum() / max(int(filled.sum()), 1)),
+        particles=float(sum(p for p in parts if p is not None)) if known else None,
+        views=float(sum(p.view_share for p in prices.values())),
         defocus_range=_range_lost(assignments, decisions, views),
     )
 
@@ -185,19 +183,6 @@ def _guard(
     )
 
 
-def _view_groups(views: Sequence[ClassView]) -> list[set[int]]:
-    """Return classes that show the same view, joined through any chain of likeness."""
-    alike = likeness(views[0].run) if views else np.zeros((0, 0))
-    groups: list[set[int]] = []
-    for i in range(len(views)):
-        near = {int(j) for j in np.flatnonzero(np.nan_to_num(alike[i], nan=-1.0) >= SAME_VIEW)}
-        near.add(i)
-        touching = [g for g in groups if g & near]
-        groups = [g for g in groups if not g & near]
-        groups.append(near.union(*touching) if touching else near)
-    return groups
-
-
 def _defocus_fifths(assignments: Assignments | None) -> NDArray[np.int64] | None:
     """Return which fifth of the defocus range each particle lies in."""
     if assignments is None or assignments.defocus_a is None or not len(assignments):
@@ -235,9 +220,3 @@ def _range_lost(
     if high <= low:
         return 0.0
     return float(1.0 - (min(high, above) - max(low, below)) / (high - low))
-
-
-def probability_told(decision: Decision) -> float:
-    """Return the probability of a good class before any guard spoke."""
-    own = sum(e.log_odds for e in decision.explanation.evidence if e.name != RARE_VIEW)
-    return logistic(decision.explanation.prior_log_odds + own)

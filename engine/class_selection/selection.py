@@ -18,8 +18,8 @@ from cryoverdict.features.table import FeatureTable
 class Price:
     """What the rejection of one class takes from the data set.
 
-    ``particles`` and ``share`` of all; ``view_share`` the share of the run's different views of
-    which no other kept class shows this one (0 where another does); ``defocus_share`` the largest
+    ``particles`` and ``share`` of all; ``view_share`` of the run's views, where each class is one
+    as probably as it is good (0 where a kept class shows the same); ``defocus_share`` the largest
     share that it has in one fifth of the defocus range. ``None`` where the run does not say.
     """
 

@@ -10,6 +10,7 @@ from cryoverdict.engine.classification_decision.box_sizes import friendly_from, 
 from cryoverdict.engine.classification_decision.estimates import ESTIMATORS
 from cryoverdict.engine.classification_decision.image_facts import facts_of_images
 from cryoverdict.engine.classification_decision.pick_facts import PickFacts
+from cryoverdict.engine.classification_run.symptoms import SYMPTOMS
 from cryoverdict.engine.kinds.classification import CLASSIFICATION
 from cryoverdict.engine.parameter_decision import Estimate, ParameterDecision, SettledParameter
 from cryoverdict.engine.parameter_flags import with_flags
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from cryoverdict.engine.classification_trial.mask_trial import MaskTrial
 
 BOXES = ("box_px", "binned_box_px")
+# The estimates of a stage need only what the stages before it have settled.
+STAGES = (
+    ("box_px",),
+    ("binned_box_px",),
+    tuple(name for name in ESTIMATORS if name not in BOXES),
+)
 SHIFT_MARGIN = 1.3
 NEEDED = ("diameter_a", "pixel_size_a")
 
@@ -124,14 +131,16 @@ def _settled(
     findings: Sequence[str],
     reasons: Sequence[str],
 ) -> ParameterDecision:
-    """Settle parameter after parameter: each estimate sees what stands before it."""
+    """Settle stage by stage: each estimate sees what stands before it."""
     estimates: dict[str, Estimate] = {}
+    # Rules on a finished run have nothing to say before there is one.
+    before = replace(rules, rules=tuple(r for r in rules.rules if not set(r.units) & set(SYMPTOMS)))
 
     def settle() -> ParameterDecision:
         """Return the decision with the estimates made so far."""
         return settle_all(
             CLASSIFICATION,
-            rules,
+            before,
             subject=name,
             facts=facts,
             estimates=estimates,
@@ -141,19 +150,21 @@ def _settled(
         )
 
     numbers = {k: v for k, a in facts.items() if (v := _value(a)) is not None}
-    decision = settle()
-    for parameter, estimator in ESTIMATORS.items():
-        known = {**numbers, **{k: v for k, v in decision.outcome.items() if v is not None}}
-        said = trial.get(parameter) or estimator(known)
-        if said is not None:
-            estimates[parameter] = said
-            decision = settle()
-        if parameter in BOXES and parameter not in given:
+    outcome: dict[str, float | None] = {}
+    for stage in STAGES:
+        known = {**numbers, **{k: v for k, v in outcome.items() if v is not None}}
+        for parameter in stage:
+            said = trial.get(parameter) or ESTIMATORS[parameter](known)
+            if said is not None:
+                estimates[parameter] = said
+        decision = settle()
+        for parameter in (p for p in stage if p in BOXES and p not in given):
             larger = _friendly(decision, parameter)
             if larger is not None:
                 estimates[parameter] = larger
                 decision = settle()
-    return decision
+        outcome = decision.outcome
+    return replace(decision, digests={**decision.digests, "rules": rules.digest})
 
 
 def _friendly(decision: ParameterDecision, name: str) -> Estimate | None:

@@ -12,6 +12,7 @@ from cryoverdict.engine.engine_error import EngineError
 # Fewer particles than this in a mean class are too few for an average of them.
 FEWEST_A_CLASS = 10
 DEFAULT_OFFSET_PX = 5.0
+RESIDENT_MIB = 1536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,6 @@ def run_settings(
         notes.append(f"classified without CTF correction: {unknown} unknown")
     offset = values.get("offset_range_a")
     farthest = stack.box / 4.0
-    more = {} if resident_mib is None else {"resident_mib": resident_mib}
     return RunSettings(
         parameters=ClassificationParameters(
             classes=classes,
@@ -70,7 +70,7 @@ def run_settings(
             correct_ctf=correct,
             until_first_peak=round(values.get("until_first_peak", 0)) == 1,
             subset_per_class=round(values.get("subset_per_class", 200)),
-            **more,
+            resident_mib=RESIDENT_MIB if resident_mib is None else resident_mib,
         ),
         notes=tuple(notes),
     )

@@ -22,8 +22,8 @@ class EvidenceKind:
 
     @property
     def defects(self) -> tuple[str, ...]:
-        """What a subject may turn out to be."""
-        return DEFECTS[self.id]
+        """What a subject may turn out to be; empty where the rules point to nothing."""
+        return DEFECTS.get(self.id, ())
 
     def units(self) -> dict[str, str]:
         """Return the unit of every fact by name."""

@@ -46,7 +46,7 @@ class TrainingData:
 class Recipe:
     """The settings of a fit."""
 
-    prior_precision: float = 8.0
+    prior_precision: float = 4.0
     rounds: int = 150
     seed: int = 0
 

@@ -12,7 +12,7 @@ _Double = NDArray[np.float64]
 RIM = 0.06
 
 
-def ball(frequency: _Double, diameter_a: float, rim: float = RIM) -> _Double:
+def ball(frequency: _Double, diameter_a: float | _Double, rim: float = RIM) -> _Double:
     """Return the form factor of a ball with a soft rim, 1 at frequency 0.
 
     Projections of a particle, averaged over directions, are those of its spherical average. With
@@ -24,7 +24,7 @@ def ball(frequency: _Double, diameter_a: float, rim: float = RIM) -> _Double:
     return damped
 
 
-def hollow(frequency: _Double, diameter_a: float, inside: float, rim: float) -> _Double:
+def hollow(frequency: _Double, diameter_a: float | _Double, inside: float, rim: float) -> _Double:
     """Return the form factor of a shell whose inner diameter is the fraction ``inside`` of its own.
 
     1 at frequency 0; ``inside`` 0 is a ball. The rim is softened as in `ball`.

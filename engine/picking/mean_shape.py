@@ -27,6 +27,8 @@ LOWEST, HIGHEST = 0.25, 2.0
 SKETCH = 0.03
 # How much better than through none a shape must fit through a lens.
 LENS_GAIN = 0.5
+# A shape that fits this well through none needs no lens.
+GOOD_FIT = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,7 +121,11 @@ def fitted_body(
             continue
         # A lens is believed only where the shape asks for it: it and the size make up for each
         # other.
-        if best is None or one.misfit < (LENS_GAIN if best.focus_a2 == 0.0 else 1.0) * best.misfit:
+        if best is None:
+            best = one
+            if one.misfit < GOOD_FIT:
+                break
+        elif one.misfit < (LENS_GAIN if best.focus_a2 == 0.0 else 1.0) * best.misfit:
             best = one
     return best
 
@@ -128,29 +134,30 @@ def _fitted(factor: FormFactor, near_a: float, focus: float) -> Body | None:
     """Return the body that fits best through one lens."""
     best: Body | None = None
     scale = float(np.abs(factor.values).max())
-    shapes = product(INSIDES, RIMS, np.geomspace(0.45 * near_a, 2.2 * near_a, 64))
-    for inside, rim, outer in shapes:
-        size = body_diameter(float(outer), inside, rim)
-        used = (factor.frequency * size > LOWEST) & (factor.frequency * size < HIGHEST)
-        if np.count_nonzero(used) < 4:
-            continue
-        seen, at = factor.values[used], factor.frequency[used]
-        shape = hollow(at, float(outer), inside, rim) * lens(at, focus)
-        weight = 1.0 / (factor.variance[used] + (SKETCH * scale) ** 2)
-        amplitude = float((weight * shape * seen).sum() / (weight * shape**2).sum())
-        if amplitude <= 0.0:
-            continue
+    weight = 1.0 / (factor.variance + (SKETCH * scale) ** 2)
+    seen = factor.values
+    outer = np.geomspace(0.45 * near_a, 2.2 * near_a, 64)
+    through = lens(factor.frequency, focus)
+    for inside, rim in product(INSIDES, RIMS):
+        size = outer * body_diameter(1.0, inside, rim)
+        reach = factor.frequency * size[:, None]
+        used = weight * ((reach > LOWEST) & (reach < HIGHEST))
+        shape = hollow(factor.frequency, outer[:, None], inside, rim) * through
+        height = (used * shape * seen).sum(axis=1)
+        height /= np.maximum((used * np.square(shape)).sum(axis=1), 1e-300)
+        misfit = (used * np.square(seen - height[:, None] * shape)).sum(axis=1)
         # Relative to what is to be explained, so that bodies judged over more or fewer rings can
         # be compared.
-        misfit = float((weight * (seen - amplitude * shape) ** 2).sum())
-        misfit /= float((weight * seen**2).sum())
-        if best is None or misfit < best.misfit:
+        misfit /= np.maximum((used * np.square(seen)).sum(axis=1), 1e-300)
+        misfit[(height <= 0.0) | (np.count_nonzero(used, axis=1) < 4)] = np.inf
+        at = int(misfit.argmin())
+        if np.isfinite(misfit[at]) and (best is None or misfit[at] < best.misfit):
             best = Body(
-                outer_a=float(outer),
+                outer_a=float(outer[at]),
                 inside=inside,
                 rim=rim,
-                amplitude=amplitude,
-                misfit=misfit,
+                amplitude=float(height[at]),
+                misfit=float(misfit[at]),
                 focus_a2=focus,
             )
     return best

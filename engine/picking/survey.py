@@ -15,6 +15,7 @@ from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import PickingSurvey
 from cryoverdict.engine.picking.radial_template import radial_template
 from cryoverdict.engine.picking.score_threshold import Scored, scored
+from cryoverdict.engine.picking.second_size import second_size
 from cryoverdict.engine.picking.size_bootstrap import bootstrap_diameters
 from cryoverdict.engine.picking.size_search import (
     Size,
@@ -81,7 +82,7 @@ def survey(
         curve=curve,
         size=size,
         sizes=tuple(sizes),
-        second=None,
+        second=None if size is None else second_size(_few(images, MOST_SCANNED), size, seed),
         spread=spread,
         parameters=parameters,
         templates=templates,
@@ -130,6 +131,12 @@ def _images(
     return images, faults
 
 
+def _few(images: Sequence[PickingImage], most: int) -> list[PickingImage]:
+    """Return at most ``most`` of the images, evenly over their order."""
+    at = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
+    return [images[i] for i in at]
+
+
 def _first(faults: Sequence[str]) -> str:
     """Return the first fault, or that there was nothing to look at."""
     return faults[0] if faults else "the list is empty"
@@ -147,10 +154,7 @@ def _sizes(
     seed: int,
 ) -> tuple[SizeCurve, list[Size]]:
     """Return the evidence over sizes and the sizes that confirm themselves."""
-    few = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, MOST_SCANNED).astype(int))]
-    more = [
-        images[i] for i in np.unique(np.linspace(0, len(images) - 1, MOST_FOLLOWED).astype(int))
-    ]
+    few, more = _few(images, MOST_SCANNED), _few(images, MOST_FOLLOWED)
     curve, starts = scanned(few, seed)
     known = [d for d in (given_a, None if classes is None else classes.diameter_a) if d is not None]
     starts = (*((d, 0.0) for d in known), *starts)
@@ -215,7 +219,7 @@ def _best_reference(
     seed: int,
 ) -> tuple[Templates | None, Scored]:
     """Return the round template that finds more than soft balls, or none, and the scores."""
-    few = [images[i] for i in np.unique(np.linspace(0, len(images) - 1, MOST_FOLLOWED).astype(int))]
+    few = _few(images, MOST_FOLLOWED)
     candidates: list[Templates | None] = [None]
     if size is not None:
         candidates.append(radial_template(profile_of(size.body), size.diameter_a))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +60,24 @@ def agreed(by_picker: Mapping[str, Picks], *, within_px: float) -> Picks:
         diameter_a=np.array(diameter, float)[order],
         dropped=base.dropped,
         usable_fraction=base.usable_fraction,
-        notes=(*base.notes, *_told(by_picker, groups)),
+        notes=base.notes,
     )
     enough = np.array(votes, int)[order] >= needed
     return dropping(together, np.where(enough, "", ALONE).astype(object))
+
+
+def summed(all_agreements: Iterable[Sequence[Agreement]]) -> tuple[Agreement, ...]:
+    """Return the agreements of many micrographs added up, by picker in the order met."""
+    totals: dict[str, list[int]] = {}
+    for one in all_agreements:
+        for a in one:
+            mine = totals.setdefault(a.picker, [0, 0, 0])
+            for k, n in enumerate((a.found, a.shared, a.missed)):
+                mine[k] += n
+    return tuple(
+        Agreement(picker=name, found=found, shared=shared, missed=missed)
+        for name, (found, shared, missed) in totals.items()
+    )
 
 
 def agreements(by_picker: Mapping[str, Picks], *, within_px: float) -> tuple[Agreement, ...]:
@@ -113,15 +127,6 @@ def _agreement(name: str, number: int, groups: Sequence[Mapping[int, int]]) -> A
         shared=sum(len(g) > 1 for g in mine),
         missed=sum(len(g) > 1 for g in groups if number not in g),
     )
-
-
-def _told(by_picker: Mapping[str, Picks], groups: Sequence[Mapping[int, int]]) -> tuple[str, ...]:
-    """Return the agreement of each picker as a sentence."""
-    told = []
-    for k, name in enumerate(by_picker):
-        a = _agreement(name, k, groups)
-        told.append(f"{name} found {a.found}, of which others found {a.shared}")
-    return tuple(told)
 
 
 def _ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

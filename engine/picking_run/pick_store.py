@@ -19,6 +19,7 @@ from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import DroppedPicks, Picks
 from cryoverdict.engine.picking.templates import Templates
+from cryoverdict.engine.picking_run.consensus import Agreement
 
 COLUMNS = ("x_px", "y_px", "score", "diameter_a")
 DROPPED = "dropped_"
@@ -31,13 +32,15 @@ class PickedMicrograph:
     """The picks of one micrograph with what the page and the next steps need of its image.
 
     ``shape`` is rows and columns of the full-size micrograph, ``pixel_size_a`` its pixel size,
-    ``thumbnail`` ``(y, x)`` uint8 with the first row on top.
+    ``thumbnail`` ``(y, x)`` uint8 with the first row on top. ``agreement`` says of each picker
+    how it fared with the others, where several were asked.
     """
 
     picks: Picks
     shape: tuple[int, int]
     pixel_size_a: float
     thumbnail: NDArray[np.uint8]
+    agreement: tuple[Agreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ class PickStore:
             pixel_size_a=np.array(picked.pixel_size_a),
             usable_fraction=np.array(picks.usable_fraction),
             notes=np.array(json.dumps(picks.notes)),
+            agreement=np.array(json.dumps([asdict(a) for a in picked.agreement])),
             thumbnail=picked.thumbnail,
             **arrays,
         )
@@ -105,6 +109,7 @@ class PickStore:
                 ),
                 shape=(rows, across),
                 pixel_size_a=float(stored["pixel_size_a"]),
+                agreement=tuple(Agreement(**a) for a in json.loads(str(stored["agreement"]))),
                 thumbnail=stored["thumbnail"] if pictured else np.empty((0, 0), np.uint8),
             )
 
@@ -147,11 +152,12 @@ def templates_digest(templates: Templates | None) -> str:
 
 @cache
 def picking_code() -> str:
-    """Return a digest of the source that picks, so that a new version picks anew."""
+    """Return a digest of the source that picks and keeps, so that a new version picks anew."""
     sha = hashlib.sha256(measuring_code().encode())
-    for entry in sorted(files("cryoverdict.engine.picking").iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".py"):
-            sha.update(entry.name.encode() + entry.read_bytes())
+    for room in ("cryoverdict.engine.picking", "cryoverdict.engine.picking_run"):
+        for entry in sorted(files(room).iterdir(), key=lambda e: e.name):
+            if entry.name.endswith(".py"):
+                sha.update(entry.name.encode() + entry.read_bytes())
     return sha.hexdigest()
 
 

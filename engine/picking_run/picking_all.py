@@ -16,7 +16,7 @@ from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import Picks
 from cryoverdict.engine.picking.templates import Templates
-from cryoverdict.engine.picking_run.consensus import agreed
+from cryoverdict.engine.picking_run.consensus import agreed, agreements
 from cryoverdict.engine.picking_run.pick_store import (
     PickedMicrograph,
     PickStore,
@@ -34,10 +34,7 @@ GIVEN = "given"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picked:
-    """What became of one micrograph: picked now, found picked before, or not readable.
-
-    ``agreement`` says for each picker what share of the picks it found, where several were asked.
-    """
+    """What became of one micrograph: picked now, found picked before, or not readable."""
 
     subject: str
     how: Literal["picked", "stored", "error"]
@@ -157,13 +154,14 @@ def pick_one(subject: PickingMicrograph, job: PickingJob) -> PickedMicrograph:
                 usable_area=subject.usable_area,
                 parameters=job.parameters,
             )
-    picks = (
-        next(iter(found.values()))
-        if len(found) == 1
-        else agreed(found, within_px=job.parameters.spacing_a / 2 / optics.pixel_size_a)
-    )
+    within_px = job.parameters.spacing_a / 2 / optics.pixel_size_a
+    several = len(found) > 1
     return PickedMicrograph(
-        picks=picks, shape=shape, pixel_size_a=optics.pixel_size_a, thumbnail=thumbnail
+        picks=agreed(found, within_px=within_px) if several else next(iter(found.values())),
+        shape=shape,
+        pixel_size_a=optics.pixel_size_a,
+        thumbnail=thumbnail,
+        agreement=agreements(found, within_px=within_px) if several else (),
     )
 
 

@@ -24,6 +24,7 @@ from cryoverdict.engine.picking_files.given_picks import read_given_picks
 from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
 from cryoverdict.engine.picking_files.pick_table import write_pick_table
 from cryoverdict.engine.picking_files.picking_list import PickingList
+from cryoverdict.engine.picking_run.consensus import Agreement, summed
 from cryoverdict.engine.picking_run.micrograph_yield import (
     first_probabilities,
     second_look,
@@ -50,6 +51,8 @@ OUTSIDE = "outside"
 # Why the picks of a micrograph that the second look rejects are no picks.
 REJECTED = "micrograph_rejected"
 LEFT_OUT = "not needed: the trial has enough particles"
+# So many micrographs at a time are given to an outside program in a trial.
+TRIAL_PART = 16
 # The side of a box in diameters, where a .box file is asked for.
 BOX_DIAMETERS = 1.5
 Item = TypeVar("Item")
@@ -103,6 +106,10 @@ class PickingRun:
         """Return what was picked in one micrograph, with its picture on request."""
         return self.store.read(subject, pictured=pictured)
 
+    def agreement(self) -> tuple[Agreement, ...]:
+        """Return how each picker fared with the others in the whole data set."""
+        return summed(self.picked(d.subject).agreement for d in self.decisions)
+
     def count(self, how: str) -> int:
         """Return how many micrographs had one fate."""
         return sum(o.how == how for o in self.outcomes)
@@ -125,36 +132,65 @@ def run_picking(
     subjects = listed.subjects
     if request.particles is not None:
         subjects = trial_order(subjects)
-    job = _job(listed, request, output)
-    wanted = request.particles
-    work = (
-        pick_all(subjects, job, threads=request.threads)
-        if wanted is None
-        else pick_until(subjects, job, particles=wanted, threads=request.threads)
-    )
+    store = PickStore(folder=output / STORE)
+    work = _worked(listed, subjects, request, output, store)
     outcomes = tuple(tracked(work, "picking", len(subjects)))
-    run = _account(listed, outcomes, job.store, rules)
+    run = _account(listed, outcomes, store, rules)
     _write(run, request, output)
     return run
 
 
-def _job(listed: PickingList, request: PickingRequest, output: Path) -> PickingJob:
-    """Ask the outside pickers for what is not kept yet, and return the job of the workers."""
+def _worked(
+    listed: PickingList,
+    subjects: Sequence[PickingMicrograph],
+    request: PickingRequest,
+    output: Path,
+    store: PickStore,
+) -> Iterator[Picked]:
+    """Yield what became of each micrograph, until a trial has enough particles.
+
+    Outside programs are asked before the workers start; in a trial for a few micrographs at a
+    time, so that they do not pick the whole data set for it.
+    """
     given: dict[str, Mapping[str, Picks]] = {}
     if request.given:
         names = [s.subject for s in listed.subjects]
         read = read_given_picks(request.given, names, flipped_y=request.flipped_y)
         given[GIVEN] = read.picks
     adapters = [adapter for adapter in PICKERS if adapter.name in request.pickers]
+    wanted = request.particles
+    size = len(subjects) if wanted is None or not adapters else TRIAL_PART
+    for begin in range(0, len(subjects), max(1, size)):
+        part = subjects[begin : begin + size]
+        job = _job(part, adapters, given, request, output, store)
+        if wanted is None:
+            yield from pick_all(part, job, threads=request.threads)
+            continue
+        for picked in pick_until(part, job, particles=wanted, threads=request.threads):
+            yield picked
+            wanted -= picked.count
+        if wanted <= 0:
+            return
+
+
+def _job(
+    subjects: Sequence[PickingMicrograph],
+    adapters: Sequence[OutsidePicker],
+    given: Mapping[str, Mapping[str, Picks]],
+    request: PickingRequest,
+    output: Path,
+    store: PickStore,
+) -> PickingJob:
+    """Ask the outside pickers for what is not kept yet, and return the job of the workers."""
     builtin = [BUILTIN] * (BUILTIN in request.pickers)
     job = PickingJob(
         parameters=request.parameters,
-        store=PickStore(folder=output / STORE),
+        store=store,
         templates=request.templates,
         pickers=(*builtin, *(adapter.name for adapter in adapters), *given),
         given=given,
     )
-    pending = [s for s in listed.subjects if adapters and not kept_already(s, job)]
+    pending = [s for s in subjects if adapters and not kept_already(s, job)]
     asked = {adapter.name: _asked(adapter, pending, request, output) for adapter in adapters}
     return replace(job, given={**given, **asked})
 

@@ -4,7 +4,7 @@ From the simulator
     ``cryoverdict catalogue simulate --output REF`` makes the reference catalogue
     (`reference_sessions`): sessions that are measured, and coarse lessons that only the image
     network sees. ``cryoverdict train --embedding REF/sessions`` trains that network
-    (`embedding_training`) on the lessons and three in ten sessions; models learn from the rest
+    (`engine.network_training`) on the lessons and three in ten sessions; models learn from the rest
     (`reading_sets` reads what ships of it).
 
 What an image cannot show

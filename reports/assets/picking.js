@@ -57,7 +57,7 @@ cryoverdict.page = (() => {
     if (!found) return;
     pen.lineWidth = scale > 0.2 ? 1.6 : 1;
     const known = found.picks.map((p) => p[3]).filter((d) => d !== null);
-    const usual = known.length ? known.sort((a, b) => a - b)[known.length >> 1] : 12 / scale;
+    const usual = known.length ? known.sort((a, b) => a - b)[known.length >> 1] : found.usual ?? 12 / scale;
     const ring = (x, y, d) => {
       pen.moveTo((x + 0.5) * scale + Math.max(1.5, d * scale / 2), (y + 0.5) * scale);
       pen.arc((x + 0.5) * scale, (y + 0.5) * scale, Math.max(1.5, d * scale / 2), 0, 2 * Math.PI);
@@ -184,6 +184,7 @@ cryoverdict.page = (() => {
         button("‹", () => step(-1), "before"), button("›", () => step(1), "after"), button("Close", () => dialog.close(), "close")),
       element("div", {}, ...badges(i)),
       ...lines.map(([name, n]) => element("div", { class: "line-of-two" }, element("span", { text: name }), element("b", { text: number(n) }))),
+      found.notes.length ? element("ul", { class: "notes" }, ...found.notes.map((note) => element("li", { text: note }))) : null,
       decision && element("h3", { text: "Second look" }),
       decision && element("p", { class: "aside", text: told(decision) }),
       decision && element("ul", { class: "evidence" }, ...decision.evidence.map((e) => element("li", {}, element("b", { text: signed(e.log_odds) }), ` ${e.text} `, element("code", { text: e.name })))));

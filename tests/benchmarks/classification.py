@@ -73,7 +73,8 @@ def main() -> int:
     if given.scaling:
         return scaling(given.threads)
     if given.memory:
-        return memory(*given.memory, classes=given.classes, threads=given.threads)
+        count, box = given.memory
+        return memory(count, box, given.classes, given.threads)
     report = Report(page=given.output)
     with tempfile.TemporaryDirectory() as scratch:
         for kind in given.sets:

@@ -82,6 +82,7 @@ def memory(count: int, box: int, classes: int, threads: int) -> int:
 
     from cryoverdict.engine.classification.classifier import classify
     from cryoverdict.engine.classification.parameters import ClassificationParameters
+    from cryoverdict.engine.classification.relion_output import write_relion_output
 
     torch.set_num_threads(threads)
     stored = min(count, 5000)
@@ -101,7 +102,14 @@ def memory(count: int, box: int, classes: int, threads: int) -> int:
             {
                 "rlnImageName": f"{i % stored + 1}@noise.mrcs",
                 "rlnOpticsGroup": "1",
-                "rlnDefocusU": "9000",
+                "rlnMicrographName": f"MotionCorr/job002/Micrographs/grid_{i // 300:06d}.mrc",
+                "rlnCoordinateX": f"{i % 3837}.000000",
+                "rlnCoordinateY": f"{i % 3709}.000000",
+                "rlnDefocusU": f"{9000 + i % 9973}.000000",
+                "rlnDefocusV": f"{8900 + i % 9967}.000000",
+                "rlnDefocusAngle": f"{i % 179}.500000",
+                "rlnCtfMaxResolution": "4.100000",
+                "rlnAutopickFigureOfMerit": f"{i % 997 / 100:.6f}",
             }
             for i in range(count)
         )
@@ -112,7 +120,8 @@ def memory(count: int, box: int, classes: int, threads: int) -> int:
         parameters = ClassificationParameters(
             classes=classes, mask_diameter_a=180.0, iterations=2, starts=1, subset_per_class=20
         )
-        classify(stack, parameters)
+        found = classify(stack, parameters)
+        write_relion_output(found, stack, parameters, Path(scratch) / "out")
     print(
         f"{count:7d} x {box} px, {classes} classes: {_peak_mib():.0f} MiB at most,"
         f" {listed:.0f} of them for the list"

@@ -23,6 +23,7 @@ from cryoverdict.engine.judge import Judge
 from cryoverdict.engine.kinds.select_classes import SELECT_CLASSES
 from cryoverdict.engine.seating import seat_judge
 from cryoverdict.features.class_average_list import read_class_run, read_classes
+from cryoverdict.features.star import read_star
 
 AGREEMENT, RECALL = 0.9, 0.95
 GOOD = ("good_refined", "good_selected")
@@ -109,6 +110,10 @@ def particles(name: str, shared: Path, found: ClassSelection) -> int:
     assert found.classes.assignments is not None
     assert found.particles is not None
     names = found.classes.assignments.names
+    if len({n.split("@")[-1] for n in names}) == 1:  # joined into one stack, in the list's order
+        listed = read_star(shared / "particles" / "particles.star")["particles"]
+        original = listed.column("rlnImageName") or ()
+        names = tuple(original[int(n.split("@")[0]) - 1] for n in names)
     labels = np.array([label.get(_plain(n), "") for n in names])
     if not (labels != "").any():
         print(f"{name}: the particles have other names than the labels")

@@ -23,6 +23,7 @@ NAMES = {
     "report",
     "train",
     "catalogue",
+    "compose",
 }
 
 

@@ -148,7 +148,7 @@ INFO [job measure_2] Using cached output in /c/bbb
 note: something of the step
 INFO [job measure] Max memory used: 234MiB
 INFO [job measure] completed success
-error: b.mrc: cannot be read
+error: /t/x/stg147e30e9-6d89-4e4c-9d6b-c209ec9f7d9e/b.mrc: cannot be read
 WARNING [job decide] exited with status: 3
 WARNING [job decide] completed permanentFail
 error: b.mrc: cannot be read
@@ -173,6 +173,7 @@ def test_the_log_is_read_as_events() -> None:
         "/t/a b.star",
     )
     assert events[1].folder == "/c/aaa"
+    assert events[3].memory_mib == 234
     assert events[4].code == 3
     assert said == LOG.splitlines()
     assert errors_of(said) == ["b.mrc: cannot be read"]

@@ -218,9 +218,12 @@ def test_tool_is_in_the_profile(path: Path) -> None:
         {"package": "cryoverdict", "version": [VERSION]}
     ]
     assert hints["DockerRequirement"]["dockerPull"] == f"cryoverdict:{VERSION}"
-    # A new version must not be given the cached results of an old one.
+    # A new version must not be given the cached results of an old one, and numerical libraries
+    # must not share their sums out over as many threads as the machine happens to have.
     assert hints["EnvVarRequirement"]["envDef"] == [
-        {"envName": "CRYOVERDICT_VERSION", "envValue": VERSION}
+        {"envName": "CRYOVERDICT_VERSION", "envValue": VERSION},
+        {"envName": "OMP_NUM_THREADS", "envValue": "1"},
+        {"envName": "OPENBLAS_NUM_THREADS", "envValue": "1"},
     ]
     (resources,) = [r for r in tool["requirements"] if r["class"] == "ResourceRequirement"]
     assert resources["ramMin"] == f"$(inputs.{MEMORY})"

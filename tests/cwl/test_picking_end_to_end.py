@@ -19,6 +19,8 @@ from cryoverdict.features.optics import Optics
 
 OPTICS = ("--voltage-kv", "300", "--cs-mm", "2.7", "--amplitude-contrast", "0.1")
 SIDE, PIXEL_A = 1024, 1.7
+# A folder of micrographs, and the true centres (x, y) by file name.
+Session = tuple[Path, dict[str, NDArray[np.float64]]]
 # The barrel of the demonstration is 150 Å long and 115 Å wide.
 SHORTEST_A, LONGEST_A = 105.0, 165.0
 
@@ -37,9 +39,7 @@ def matches(found: NDArray[np.float64], true: NDArray[np.float64], within_px: fl
 
 
 @pytest.fixture(scope="module")
-def session(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Path, dict[str, NDArray[np.float64]]]:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Return a folder of three good micrographs, and the true centres (x, y) by file name."""
     folder = tmp_path_factory.mktemp("session")
     spec = demonstration()

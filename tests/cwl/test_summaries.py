@@ -30,20 +30,17 @@ def test_a_mapping_is_an_object_to_programs_and_a_list_to_people(
     ]
 
 
-def test_the_demo_speaks_json_once(
+def test_defects_are_counted_for_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = data_set.demonstration()
     small = replace(small, micrographs=4, base=replace(small.base, shape=(256, 256)))
     monkeypatch.setattr(data_set, "demonstration", lambda: small)
-    arguments = ["--output", str(tmp_path), "--threads", "1", "--json"]
-    assert run(["demo", *arguments]) == ExitCode.DONE
-    told = json.loads(capsys.readouterr().out)
-    assert told["good_kept"]["of"] + told["bad_rejected"]["of"] == 4
-    assert told["right_defect_first"]["of"] == told["bad_rejected"]["count"]
-    assert Path(told["open_this_page"]).exists()
-    features = str(tmp_path / "judged" / "features.parquet")
-    assert run(["decide-micrographs", "--features", features, *arguments]) == ExitCode.DONE
+    shared = ["--threads", "1", "--json"]
+    folder = str(tmp_path / "mics")
+    assert run(["simulate", "--output", folder, *shared]) == ExitCode.DONE
+    capsys.readouterr()
+    assert run(["decide-micrographs", folder, "--output", str(tmp_path), *shared]) == ExitCode.DONE
     decisions = read_decisions(tmp_path / "decisions.jsonl")
     counted = Counter(defect.name for d in decisions for defect in d.defects)
     assert json.loads(capsys.readouterr().out)["defects"] == counted

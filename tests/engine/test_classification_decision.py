@@ -48,7 +48,7 @@ def settler(decision: ParameterDecision, name: str) -> str:
 
 def test_friendly_sizes_are_even_and_of_small_primes() -> None:
     assert [n for n in range(60, 100) if is_friendly(n)] == [60, 64, 70, 72, 80, 84, 90, 96, 98]
-    assert (friendly_from(301.0), friendly_from(300.2), friendly_from(300.0)) == (308, 308, 300)
+    assert (friendly_from(301.0), friendly_from(300.2), friendly_from(300.0)) == (320, 320, 300)
     assert (friendly_to(299.9), friendly_to(300.0)) == (294, 300)
 
 

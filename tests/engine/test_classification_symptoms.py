@@ -30,13 +30,13 @@ def noise(seed: int) -> np.ndarray:
     """Return noise without a direction, about as fine as a class average's."""
     from scipy.ndimage import gaussian_filter
 
-    return gaussian_filter(np.random.default_rng(seed).standard_normal((BOX, BOX)), 1.2)
+    white = np.random.default_rng(seed).standard_normal((BOX, BOX))
+    return np.asarray(gaussian_filter(white, 1.2), dtype=np.float32)
 
 
 def streaks() -> np.ndarray:
     """Return spokes from the centre outwards."""
-    spokes: np.ndarray = np.sin(9 * np.arctan2(Y, X)) + 0.1 * noise(1)
-    return spokes
+    return np.asarray(np.sin(9 * np.arctan2(Y, X)) + 0.1 * noise(1), dtype=np.float32)
 
 
 def run_of(
@@ -83,13 +83,13 @@ def test_gini_of_equal_and_of_one_sided_sizes() -> None:
 
 
 def test_streaks_are_told_from_noise_and_from_a_masks_edge() -> None:
-    mask = np.clip((22.0 - np.hypot(X, Y)) / 5.0, 0.0, 1.0)
+    mask = np.clip((22.0 - np.hypot(X, Y)) / 5.0, 0.0, 1.0).astype(np.float32)
     plain = [streak_ratio((noise(s) + 3.0) * mask, 12.0, 20.0) for s in range(5)]
     assert all(r is not None and 0.6 < r < 1.6 for r in plain)
     ratio = streak_ratio(streaks() * mask, 12.0, 20.0)
     assert ratio is not None
     assert ratio > 4.0
-    assert streak_ratio(np.zeros((BOX, BOX)), 12.0, 20.0) is None
+    assert streak_ratio(np.zeros((BOX, BOX), dtype=np.float32), 12.0, 20.0) is None
     assert streak_ratio(noise(1), 3.1, 3.2) is None
 
 
@@ -118,7 +118,7 @@ def test_detail_that_is_not_there_beyond_the_limit_makes_it_coarser() -> None:
         [100] * 6, resolution_a=[12.0] * 6, average=noise(2), last={**GOOD, "held_back": 0.1}
     )
     changes, fired = verdict(run)
-    assert changes["resolution_limit_a"] == (12.0, pytest.approx(15.6))
+    assert changes["resolution_limit_a"] == pytest.approx((12.0, 15.6))
     assert fired == ("classification-rerun-held-back",)
 
 
@@ -147,7 +147,12 @@ def test_blobs_of_many_particles_get_a_stronger_prior() -> None:
 
 
 def test_what_is_not_told_is_absent_and_changes_nothing() -> None:
-    run = run_of([100] * 6, resolution_a=[np.nan] * 6, average=np.zeros((BOX, BOX)), last={})
+    run = run_of(
+        [100] * 6,
+        resolution_a=[np.nan] * 6,
+        average=np.zeros((BOX, BOX), dtype=np.float32),
+        last={},
+    )
     found = symptoms_of(run, 180.0)
     for name in ("changed_share", "held_back_ratio", "class_resolution_a", "streak_ratio"):
         assert isinstance(found[name], Absent), name

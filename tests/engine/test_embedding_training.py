@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from cryoverdict.cwl.cli import run
+from cryoverdict.engine.network_training.network_targets import QUANTITIES, questions, targets_of
 from cryoverdict.engine.simulation.reference import (
     UNSEEN_IN_PICTURES,
     lesson_session,
     presented,
     reference_session,
 )
-from cryoverdict.engine.training.embedding_targets import QUANTITIES, questions, targets_of
 from cryoverdict.engine.training.labelled_set import read_labelled_sets
 from cryoverdict.engine.training.reference_sessions import (
     LESSON,
@@ -188,7 +188,7 @@ def test_training_is_reproducible_and_runs_without_torch_afterwards(
     sessions: Path, tmp_path: Path
 ) -> None:
     torch = pytest.importorskip("torch")
-    from cryoverdict.engine.training.trainable_network import TrainableNetwork
+    from cryoverdict.engine.network_training.trainable_network import TrainableNetwork
 
     for name in ("a", "b"):
         arguments = ["train", "--embedding", str(sessions), "--epochs", "1", "--quiet"]

@@ -21,10 +21,11 @@ from cryoverdict.engine.parameter_flags import with_flags
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import DroppedPicks, Picks
+from cryoverdict.engine.picking_files.coordinate_star import write_coordinates
 from cryoverdict.engine.picking_files.pick_table import read_pick_table
 from cryoverdict.engine.picking_files.picking_list import read_picking_list
 from cryoverdict.engine.picking_run import picking_all, picking_step
-from cryoverdict.engine.picking_run.consensus import ALONE, agreed, agreements
+from cryoverdict.engine.picking_run.consensus import ALONE, agreed, agreements, summed
 from cryoverdict.engine.picking_run.deciding import threshold_at
 from cryoverdict.engine.picking_run.decision_files import read_curves, write_curves
 from cryoverdict.engine.picking_run.micrograph_yield import evenness, second_look, yield_table
@@ -280,6 +281,8 @@ def test_consensus_keeps_what_most_found_once_and_says_who_agrees() -> None:
         {"one": one, "two": two, "three": three, "four": picks_at("m", [])}, within_px=5.0
     )
     assert four.x_px.tolist() == [50.0], "two of four are not more than half"
+    twice = summed([told, told])
+    assert [(a.picker, a.found, a.shared) for a in twice] == [("one", 6, 4), ("two", 6, 4)]
     third = agreements({"one": one, "two": two, "three": three}, within_px=5.0)[2]
     assert (third.found, third.shared, third.missed) == (1, 1, 1)
 
@@ -420,3 +423,32 @@ def test_a_copied_area_map_changes_nothing_and_another_map_does(mics: Path, tmp_
     mrcfile.write(other, np.ones((8, 10), np.int8), overwrite=True)
     assert job.fingerprint(a) != job.fingerprint(b)
     assert job.fingerprint(a) != replace(job, pickers=("builtin", "relion")).fingerprint(a)
+
+
+def test_a_trial_asks_an_outside_program_for_a_part_only(
+    mics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def outside(order: PickingOrder) -> dict[str, Picks]:
+        asked.append(len(order.subjects))
+        return {s.subject: picks_at(s.subject, [(60, 60), (100, 80)]) for s in order.subjects}
+
+    adapter = OutsidePicker(name="other", program="other", pick=outside)
+    monkeypatch.setattr(picking_step, "PICKERS", (adapter,))
+    monkeypatch.setattr(picking_step, "TRIAL_PART", 4)
+    run = work(mics, tmp_path / "out", pickers=("other",), particles=9)
+    assert asked == [4, 4]
+    assert sum(o.count for o in run.outcomes) == 10
+
+
+def test_pickers_that_were_asked_together_are_compared(
+    mics: Path, tmp_path: Path, calls: list[str]
+) -> None:
+    star = tmp_path / "m05_manualpick.star"
+    write_coordinates(star, picks_at("m05", [(0, 0), (80, 64)]))
+    run = work(mics, tmp_path / "out", pickers=("builtin",), given=(star,))
+    told = {a.picker: (a.found, a.missed) for a in run.agreement()}
+    assert set(told) == {"builtin", "given"}
+    assert told["builtin"][0] == 11 * 30
+    assert told["given"] == (1, 0), "the place at the corner is too near the border"

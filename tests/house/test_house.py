@@ -29,7 +29,10 @@ LATE = {
     "xgboost",
 }
 # Packages that are themselves imported late may import at their top what they are made of.
-LATE_PACKAGES = {"engine/classification": {"torch"}}
+LATE_PACKAGES = {
+    "engine/classification": {"torch"},
+    "engine/network_training": {"torch"},
+}
 FORBIDDEN_NAMES = {"types.py", "utils.py", "util.py", "common.py", "helpers.py", "misc.py"}
 
 

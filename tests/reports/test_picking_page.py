@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from cryoverdict.engine.picking.picks import DROP_REASONS
+from cryoverdict.engine.picking_run.consensus import ALONE
+from cryoverdict.engine.picking_run.picking_step import REJECTED
 from cryoverdict.reports.picking_figures import (
     counts_figure,
     diameter_figure,
@@ -18,6 +21,7 @@ from cryoverdict.reports.picking_figures import (
 )
 from cryoverdict.reports.picking_page import (
     CHUNK,
+    REASON_WORDS,
     Overlay,
     PickedRow,
     PickingPage,
@@ -68,6 +72,7 @@ def overlay(subject: str) -> Overlay | None:
         picks=np.stack([100 + 50 * k, 60 + 20 * k, 9 - k, np.full(k.shape, 40.0)], axis=1),
         dropped={"film": np.array([[500.4, 300.6]])},
         thumbnail=np.full((100, 150), 128, np.uint8),
+        notes=("A note of its own.",) if number == 13 else (),
     )
 
 
@@ -194,6 +199,7 @@ def test_the_gallery_shows_what_is_asked_for_and_one_large(
     assert "picks6" in text
     assert "on film1" in text
     assert "Only <i>3</i> picks." in text
+    assert "A note of its own." in text
     # The overlay has the pick's colour where its ring is, and none between.
     ring = browser.run(
         "(() => { const c = document.querySelector('#zoom canvas');"
@@ -240,3 +246,8 @@ def overlay_of(subject: str) -> Overlay | None:
         dropped=found.dropped,
         thumbnail=np.full((4, 6), 128, np.uint8),
     )
+
+
+def test_every_reason_that_picking_gives_has_words() -> None:
+    given = {*DROP_REASONS, ALONE, REJECTED}
+    assert given <= set(REASON_WORDS)

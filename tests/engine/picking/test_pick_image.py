@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -72,7 +73,11 @@ def test_all_coordinates_are_of_the_full_size_file(tmp_path: Path) -> None:
     noise = np.random.default_rng(2).standard_normal((side, side))
     path = tmp_path / "one.mrc"
     write_micrograph(path, (100.0 + noise - 1.5 * ball).astype(np.float32), pixel_a)
-    subject = PickingMicrograph(micrograph=Micrograph(subject="one.mrc", path=path))
+    area = tmp_path / "area.mrc"  # a single thing would be taken for contamination
+    mrcfile.write(area, np.zeros((32, 32), np.int8))
+    subject = PickingMicrograph(
+        micrograph=Micrograph(subject="one.mrc", path=path), usable_area=area
+    )
     picks = pick_micrograph(subject, parameters(picking_pixel_size_a=6.0, score_threshold=7.0))
     assert len(picks) == 1
     assert picks.x_px[0] == pytest.approx(511.0, abs=0.7)
@@ -191,8 +196,6 @@ def test_a_micrograph_without_pixel_size_says_what_to_give(tmp_path: Path) -> No
 
 
 def test_a_stored_area_map_is_used(tmp_path: Path) -> None:
-    import mrcfile
-
     path, area = tmp_path / "a.mrc", tmp_path / "area.mrc"
     write_micrograph(path, -painted(lattice()).pixels, PIXEL_A)
     stored = np.zeros((64, 64), np.int8)

@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from cryoverdict.engine.training.embedding_targets import (
+from cryoverdict.engine.network_training.network_targets import (
     QUANTITIES,
     Targets,
     questions,
     targets_of,
 )
-from cryoverdict.engine.training.picture_variation import varied_batch
+from cryoverdict.engine.network_training.picture_variation import varied_batch
+from cryoverdict.engine.network_training.trainable_network import TrainableNetwork
 from cryoverdict.engine.training.quality import area_under_roc
 from cryoverdict.engine.training.reference_sessions import ReferenceSet
-from cryoverdict.engine.training.trainable_network import TrainableNetwork
 from cryoverdict.features.embedding import CARD, WEIGHTS
 from cryoverdict.features.embedding_network import (
     EmbeddingNetwork,

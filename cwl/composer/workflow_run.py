@@ -1,0 +1,148 @@
+"""A run of a composed workflow: begun, watched and stopped from the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cryoverdict.cwl.composer.step_progress import WorkflowProgress
+from cryoverdict.cwl.runner.cwltool_log import errors_of, read_events, runner_errors
+from cryoverdict.cwl.runner.job import write_job
+from cryoverdict.cwl.runner.placing import place_outputs
+from cryoverdict.cwl.runner.provenance import package_digest
+from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.program_error import ProgramError
+from cryoverdict.features.input_error import InputError
+
+RUNS = "runs"
+JOB = "job.yaml"
+LOG = "cwltool.log"
+LAST_LINES = 12
+
+
+class WorkflowRun:
+    """One run under ``folder/runs/NAME``; its results are kept there, so that it can go on.
+
+    Jobs run one after the other: cwltool, working in parallel on kept results, waits for ever
+    where two jobs of a workflow are the same.
+    """
+
+    def __init__(self, workflow: Path, values: dict[str, Any], folder: Path) -> None:
+        """Write the job and start cwltool; raises `InputError` where the job does not fit."""
+        self.name = workflow.stem
+        self.folder = folder.resolve() / RUNS / self.name
+        if not self.folder.resolve().is_relative_to(folder.resolve()):
+            msg = f"{self.folder}: leads out of the folder; nothing was started"
+            raise InputError(msg)
+        self.progress = WorkflowProgress()
+        self.state = "running"
+        self.message = ""
+        self.outputs: tuple[str, ...] = ()
+        self._said: list[str] = []
+        self._stopped = False
+        job = self.folder / JOB
+        write_job(job, workflow, values)
+        cache = self.folder / ".cache" / package_digest()[:16]
+        scratch = cache / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "cryoverdict.cwl.runner.leash"),
+                *("--disable-color", "--no-container", "--leave-outputs"),
+                *("--cachedir", f"{cache}{os.sep}", "--tmpdir-prefix", f"{scratch}{os.sep}"),
+                *(str(workflow), str(job)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self._follower = threading.Thread(target=self._follow, daemon=True)
+        self._follower.start()
+
+    def stop(self) -> None:
+        """End cwltool and its jobs; what is finished is kept for the next run."""
+        if self._process.poll() is None:
+            self._stopped = True
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        self._follower.join()
+
+    def told(self) -> dict[str, Any]:
+        """Return what the page shows of the run."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "message": self.message,
+            "folder": str(self.folder),
+            "outputs": list(self.outputs),
+            "steps": {name: asdict(one) for name, one in list(self.progress.steps.items())},
+            "log": list(deque(self._said, maxlen=LAST_LINES)),
+        }
+
+    def _follow(self) -> None:
+        """Read cwltool's log to its end, then put the outputs in place."""
+        process = self._process
+        assert process.stdout is not None
+        assert process.stderr is not None
+        answer: list[str] = []
+        stream = process.stdout
+        reader = threading.Thread(target=lambda: answer.append(stream.read()))
+        reader.start()
+        for event in read_events(self.progress.watch(process.stderr), self._said):
+            self.progress.count(event)
+        code = process.wait()
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+        if process.stdin is not None and not process.stdin.closed:
+            process.stdin.close()
+        (self.folder / LOG).write_text("\n".join(self._said) + "\n", encoding="utf-8")
+        if self._stopped:
+            self.message = "stopped; what is finished is kept"
+            self._end("stopped")
+        elif code != 0:
+            words = errors_of(self._said) or runner_errors(self._said)[-1:]
+            self.message = "; ".join(words[:3]) or "cwltool said nothing"
+            self._end("failed")
+        else:
+            self._place(json.loads(answer[0]))
+
+    def _place(self, outputs: dict[str, Any]) -> None:
+        """Put the outputs into the run's folder."""
+        try:
+            placed = place_outputs(outputs, self.folder)
+        except (EngineError, ProgramError, OSError) as error:
+            self.message = str(error)
+            self._end("failed")
+            return
+        self.outputs = tuple(path.name for path in placed)
+        self._end("done")
+
+    def _end(self, state: str) -> None:
+        """Say how the run ended; steps that were at work are so no more."""
+        for step in self.progress.steps.values():
+            if step.state == "running":
+                step.state = "done" if state == "done" else state
+        self.state = state
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of cwltool: this environment's programs come first on the path."""
+    here = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
+        "PYTHONUNBUFFERED": "1",
+    }

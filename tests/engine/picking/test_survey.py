@@ -1,0 +1,117 @@
+"""What a survey says of painted micrographs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryoverdict.engine.picking.pick_micrograph import pick_micrograph
+from cryoverdict.engine.picking.picking_parameters import PickingParameters
+from cryoverdict.engine.picking.picking_subject import PickingMicrograph
+from cryoverdict.engine.picking.picking_survey import FACTS, PickingSurvey
+from cryoverdict.engine.picking.second_size import second_size
+from cryoverdict.engine.picking.size_search import confirmed
+from cryoverdict.engine.picking.survey import spread_over, survey
+from cryoverdict.features.feature import Absent
+from cryoverdict.features.input_error import InputError
+from cryoverdict.features.micrograph import GivenCtf, Micrograph
+from tests.engine.picking.painted import DIAMETER_A, PIXEL_A, lattice, painted, write_micrograph
+
+PLACES = lattice(side=360)
+
+
+def _subjects(folder: Path) -> list[PickingMicrograph]:
+    """Return three micrographs of dark balls, as files."""
+    subjects = []
+    for seed in range(3):
+        path = folder / f"m{seed}.mrc"
+        write_micrograph(path, -painted(PLACES, side=360, seed=seed).pixels, PIXEL_A)
+        subjects.append(PickingMicrograph(micrograph=Micrograph(subject=path.name, path=path)))
+    return subjects
+
+
+@pytest.fixture(scope="module")
+def surveyed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[list[PickingMicrograph], PickingSurvey]:
+    subjects = _subjects(tmp_path_factory.mktemp("survey"))
+    return subjects, survey(subjects)
+
+
+def test_a_survey_answers_every_fact_and_measures_the_balls(
+    surveyed: tuple[list[PickingMicrograph], PickingSurvey],
+) -> None:
+    _, found = surveyed
+    assert set(found.facts) == {name for name, _, _ in FACTS}
+    assert found.facts["measured_diameter_a"] == pytest.approx(DIAMETER_A, rel=0.1)
+    assert isinstance(found.facts["given_diameter_a"], Absent)
+    assert isinstance(found.facts["second_diameter_a"], Absent)
+    assert found.estimates["contrast_sign"].value == -1.0
+    assert found.facts["expected_per_micrograph"] == pytest.approx(len(PLACES), rel=0.1)
+    low, high = (found.facts[f"measured_diameter_{k}_a"] for k in ("low", "high"))
+    assert isinstance(low, float)
+    assert isinstance(high, float)
+    assert low <= found.estimates["diameter_a"].value <= high
+
+
+def test_its_estimates_pick_the_balls(
+    surveyed: tuple[list[PickingMicrograph], PickingSurvey],
+) -> None:
+    subjects, found = surveyed
+    values: dict[str, float | None] = {k: e.value for k, e in found.estimates.items()}
+    parameters = PickingParameters.from_settings(
+        values | {"false_discovery_rate": 0.25, "trial_particles": 100.0}
+    )
+    picks = pick_micrograph(subjects[0], parameters, found.templates)
+    assert len(picks) == pytest.approx(len(PLACES), rel=0.06)
+
+
+def test_a_given_diameter_far_off_is_shown_beside_the_measured_one(
+    surveyed: tuple[list[PickingMicrograph], PickingSurvey],
+) -> None:
+    subjects, _ = surveyed
+    found = survey(subjects[:1], given_diameter_a=300.0)
+    assert any("given diameter is 300" in reason for reason in found.review_reasons)
+
+
+def test_two_sizes_are_told_apart() -> None:
+    places = lattice(side=560, step=62.0, jitter=6.0)
+    few = np.arange(len(places)) % 3 == 0
+    image = painted(places[~few], side=560, height=1.4, diameter_a=200.0)
+    second = painted(places[few], side=560, height=1.8, diameter_a=90.0, noise=0.0)
+    both = [replace(image, pixels=image.pixels + second.pixels)]
+    first = confirmed(both, 210.0, 0.0, seed=0)
+    assert first is not None
+    assert first.diameter_a == pytest.approx(200.0, rel=0.12)
+    other = second_size(both, first, seed=0)
+    assert other is not None
+    assert other.diameter_a == pytest.approx(90.0, rel=0.2)
+
+
+def test_micrographs_are_spread_over_defocus() -> None:
+    subjects = [
+        PickingMicrograph(
+            micrograph=Micrograph(
+                subject=str(i),
+                path=Path(f"{i}.mrc"),
+                given_ctf=GivenCtf(
+                    defocus_u_a=float((7 * i) % 10), defocus_v_a=0.0, defocus_angle_deg=0.0
+                ),
+            )
+        )
+        for i in range(10)
+    ]
+    chosen = spread_over(subjects, 4)
+    focus = [s.micrograph.given_ctf.defocus_u_a for s in chosen if s.micrograph.given_ctf]
+    assert focus == [0.0, 3.0, 6.0, 9.0]
+
+
+def test_what_cannot_be_surveyed_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "flat.mrc"
+    write_micrograph(path, np.zeros((64, 64), np.float32), 5.0)
+    subject = PickingMicrograph(micrograph=Micrograph(subject="flat.mrc", path=path))
+    with pytest.raises(InputError, match=r"first fault: .*flat\.mrc"):
+        survey([subject])

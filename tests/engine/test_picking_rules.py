@@ -1,0 +1,84 @@
+"""The shipped picking rules against the picker: the survey scores with what the rules settle."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cryoverdict.engine.kinds.picking import PICKING
+from cryoverdict.engine.parameter_decision import Estimate
+from cryoverdict.engine.picking.picking_parameters import PickingParameters
+from cryoverdict.engine.picking.survey import USUAL_RATE, starting_parameters
+from cryoverdict.engine.settling import settle_all
+from cryoverdict.rules.rule_loader import load_rules
+
+RULES = load_rules("picking", features=PICKING.units())
+SAME = (
+    "diameter_min_a",
+    "diameter_max_a",
+    "lowpass_a",
+    "picking_pixel_size_a",
+    "spacing_a",
+    "edge_margin_a",
+    "false_discovery_rate",
+)
+
+
+def outcome(diameter_a: float | None, pixel_size_a: float = 1.0, **facts: float) -> dict[str, Any]:
+    """Return what the rules settle for a data set with a measured diameter, or with none."""
+    estimates = {
+        "score_threshold": Estimate(value=4.0, text="Measured."),
+        "score_ceiling": Estimate(value=15.0, text="Measured."),
+    }
+    if diameter_a is not None:
+        estimates["diameter_a"] = Estimate(value=diameter_a, text="Measured.")
+    known = {"mean_pixel_size_a": pixel_size_a, "smallest_field_a": 4096 * pixel_size_a}
+    made = settle_all(PICKING, RULES, subject="x", facts={**known, **facts}, estimates=estimates)
+    assert not made.review, made.review_reasons
+    return dict(made.outcome)
+
+
+@pytest.mark.parametrize("pixel_size_a", [0.7, 1.5, 4.0])
+@pytest.mark.parametrize("diameter_a", [60.0, 90.0, 150.0, 300.0, 600.0])
+def test_the_survey_scores_with_what_the_rules_settle(
+    diameter_a: float, pixel_size_a: float
+) -> None:
+    # A threshold holds for the spacing, the sampling and the sizes it was found with.
+    image: Any = SimpleNamespace(pixel_size_a=pixel_size_a, step=(1.0, 1.0))
+    scored = starting_parameters(diameter_a, -1.0, [image], None)
+    settled = outcome(diameter_a, pixel_size_a)
+    assert scored.false_discovery_rate == USUAL_RATE
+    assert {n: settled[n] for n in SAME} == pytest.approx({n: getattr(scored, n) for n in SAME})
+
+
+def test_class_averages_widen_the_sizes_as_the_survey_does() -> None:
+    image: Any = SimpleNamespace(pixel_size_a=1.0, step=(1.0, 1.0))
+    for longest_a in (160.0, 210.0, 400.0):
+        classes: Any = SimpleNamespace(longest_a=longest_a)
+        scored = starting_parameters(150.0, -1.0, [image], classes)
+        settled = outcome(150.0, class_diameter_max_a=longest_a)
+        assert settled["diameter_max_a"] == pytest.approx(scored.diameter_max_a)
+
+
+def test_every_parameter_is_settled_even_where_no_size_confirms_itself() -> None:
+    parameters = PickingParameters.from_settings(outcome(None))
+    assert parameters.diameter_a == 150.0
+    assert parameters.contrast_sign == -1.0
+    assert parameters.most_per_micrograph == 2877
+
+
+def test_where_nothing_is_there_only_the_plain_is_taken() -> None:
+    assert outcome(150.0, particle_evidence=20.0)["score_threshold"] == 4.0
+    assert outcome(150.0, particle_evidence=3.0)["score_threshold"] == 6.0
+
+
+def test_two_sizes_are_both_looked_for_and_get_a_larger_first_round() -> None:
+    both = outcome(200.0, second_diameter_a=100.0, second_diameter_share=0.3)
+    assert (both["diameter_min_a"], both["diameter_max_a"]) == (80.0, 240.0)
+    assert both["trial_particles"] == 6000.0
+    large = outcome(100.0, second_diameter_a=200.0, second_diameter_share=0.3)
+    assert (large["diameter_min_a"], large["diameter_max_a"]) == (80.0, 240.0)
+    few = outcome(200.0, second_diameter_a=100.0, second_diameter_share=0.05)
+    assert few["diameter_min_a"] == 160.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.features.micrograph_list import MicrographList
 from cryoverdict.features.relion_list import NAME, PATH
-from cryoverdict.features.star import read_star
+from cryoverdict.features.star import UNKNOWN, StarTable, read_star, write_star
 from cryoverdict.features.write_micrographs import write_micrograph_star
 
 GOOD = "micrographs_good.star"
@@ -92,6 +92,8 @@ def _write_batch(path: Path, micrographs: MicrographList, where: Mapping[str, st
     columns = {subject: {NAME: subject, PATH: place} for subject, place in where.items()}
     temporary = path.with_name(path.name + ".new")
     write_micrograph_star(temporary, micrographs, where, columns)
+    blocks = read_star(temporary)
+    write_star(temporary, {**blocks, "optics": _known(blocks["optics"])})
     stamp = hashlib.sha256(json.dumps([_state(p) for p in where.values()]).encode()).hexdigest()
     content = f"{STAMP} {stamp}\n".encode() + temporary.read_bytes()
     if path.is_file() and path.read_bytes() == content:
@@ -99,6 +101,18 @@ def _write_batch(path: Path, micrographs: MicrographList, where: Mapping[str, st
         return
     temporary.write_bytes(content)
     temporary.replace(path)
+
+
+def _known(optics: StarTable) -> StarTable:
+    """Return optics groups without the columns of which nothing is known.
+
+    RELION asks for them, but does not read batches; and a step that does would remark on them.
+    """
+    kept = [i for i, _ in enumerate(optics.columns) if any(r[i] != UNKNOWN for r in optics.rows)]
+    return StarTable(
+        columns=tuple(optics.columns[i] for i in kept),
+        rows=tuple(tuple(row[i] for i in kept) for row in optics.rows),
+    )
 
 
 def _paths(micrographs: MicrographList) -> Mapping[str, str]:

@@ -30,7 +30,11 @@ def write_usable_areas(
             continue
         target = folder / store.path(subject).with_suffix(".mrc").name
         temporary = target.with_suffix(".part.mrc")
-        mrcfile.write(temporary, area.astype(np.int8), overwrite=True)
+        with mrcfile.new(temporary, overwrite=True) as file:
+            file.set_data(area.astype(np.int8))
+            # The library writes when; the same map shall be the same bytes.
+            file.header.nlabl = 0
+            file.header.label = b""
         temporary.replace(target)
         written[subject] = f"{folder.name}/{target.name}"
     return written

@@ -11,6 +11,8 @@ from cryoverdict.features.class_view import ClassRun, ClassView
 from cryoverdict.features.feature import Absent, Answer, Feature, feature
 
 SOURCE = "ASPIRE (distance of class averages); correlation over all turns and the mirror image"
+# So many classes are compared with all others at once, for the memory that it takes.
+BLOCK = 128
 ALONE = Absent("there is no other class to compare with")
 
 
@@ -61,10 +63,13 @@ def _likeness(run: ClassRun) -> NDArray[np.float64]:
     waves = np.fft.rfft(polar, axis=2).astype(np.complex64)
     best = np.full((len(chosen), len(chosen)), -1.0)
     for other in (waves.conj(), waves):
-        turned = np.empty((len(chosen), len(chosen), waves.shape[2]), dtype=np.complex64)
-        for m in range(waves.shape[2]):
-            turned[:, :, m] = waves[:, :, m] @ other[:, :, m].T
-        best = np.maximum(best, np.fft.irfft(turned, ANGLES, axis=2).max(axis=2))
+        for start in range(0, len(chosen), BLOCK):
+            rows = waves[start : start + BLOCK]
+            turned = np.empty((len(rows), len(chosen), waves.shape[2]), dtype=np.complex64)
+            for m in range(waves.shape[2]):
+                turned[:, :, m] = rows[:, :, m] @ other[:, :, m].T
+            found_here = np.fft.irfft(turned, ANGLES, axis=2).max(axis=2)
+            best[start : start + BLOCK] = np.maximum(best[start : start + BLOCK], found_here)
     np.fill_diagonal(best, np.nan)
     found[np.ix_(chosen, chosen)] = best
     return found

@@ -9,20 +9,21 @@ from typing import Any
 
 from cryoverdict.cwl.composer.job_values import read_values, write_value
 from cryoverdict.cwl.composer.references import (
+    SHIPPED,
     Reference,
     find_file,
     list_references,
     read_reference,
     read_reference_file,
 )
-from cryoverdict.cwl.composer.validation import validate_workflow
+from cryoverdict.cwl.composer.checking import check_workflow
 from cryoverdict.cwl.composer.workflow_document import (
     Document,
     list_entries,
     open_workflow,
     read_interface,
 )
-from cryoverdict.cwl.composer.workflow_files import save_workflow
+from cryoverdict.cwl.composer.workflow_files import check_identifiers, save_workflow
 from cryoverdict.cwl.composer.workflow_run import JOB, RUNS, WorkflowRun
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.features.input_error import InputError
@@ -42,6 +43,8 @@ class ComposerSession:
         """Return the files that can be opened or dragged, and which is to be opened first."""
         found: list[dict[str, Any]] = []
         for reference in list_references(self.folder):
+            if self._is_copy(reference):
+                continue
             try:
                 process = read_reference_file(reference, self.folder)
             except InputError:
@@ -62,7 +65,7 @@ class ComposerSession:
         document, processes = open_workflow(reference, self.folder)
         path = find_file(reference, self.folder)
         # The shipped files are tested; a person's own may have changed since it was saved.
-        faults = () if reference.shipped else validate_workflow(path)
+        faults = () if reference.shipped else check_workflow(path)
         return {
             "reference": str(reference),
             "document": document,
@@ -99,8 +102,9 @@ class ComposerSession:
             raise EngineError(msg)
         path = find_file(reference, self.folder)
         document = list_entries(read_reference_file(reference, self.folder), name)
+        check_identifiers(document)
         values = read_values(document["inputs"], texts, self.folder)
-        faults = validate_workflow(path)
+        faults = check_workflow(path)
         if faults:
             msg = f"{path.name}: has {len(faults)} fault(s), first {faults[0].text}"
             raise EngineError(msg)
@@ -115,6 +119,13 @@ class ComposerSession:
         """End a run that is going."""
         if self.current is not None:
             self.current.stop()
+
+    def _is_copy(self, reference: Reference) -> bool:
+        """Return whether a file of the folder is a shipped one that saving put there."""
+        shipped = SHIPPED / reference.path
+        if reference.shipped or not shipped.is_file():
+            return False
+        return shipped.read_bytes() == find_file(reference, self.folder).read_bytes()
 
     def _last_values(self, path: Path) -> dict[str, str]:
         """Return the values of a workflow's last run as a person typed them."""

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryoverdict.cwl.composer.checking import check_workflow
 from cryoverdict.cwl.composer.references import SHIPPED, SUFFIX, Reference, find_file
-from cryoverdict.cwl.composer.validation import Fault, validate_workflow
+from cryoverdict.cwl.composer.validation import Fault
 from cryoverdict.cwl.composer.workflow_document import (
     Document,
     files_run,
@@ -76,7 +77,7 @@ def save_workflow(
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(write_text(whole, sub_workflows), encoding="utf-8")
     temporary.replace(path)
-    return Saved(reference=target, faults=validate_workflow(path), notes=tuple(notes), moved=moved)
+    return Saved(reference=target, faults=check_workflow(path), notes=tuple(notes), moved=moved)
 
 
 def check_identifiers(document: Document) -> None:

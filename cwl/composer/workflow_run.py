@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -120,14 +121,19 @@ class WorkflowRun:
             self._place(json.loads(answer[0]))
 
     def _place(self, outputs: dict[str, Any]) -> None:
-        """Put the outputs into the run's folder."""
+        """Put the outputs into the run's folder, a folder for each output of the workflow."""
+        placed = []
         try:
-            placed = place_outputs(outputs, self.folder)
+            for name, value in outputs.items():
+                target = self.folder / name
+                shutil.rmtree(target, ignore_errors=True)
+                for place, part in _parts(target, value):
+                    placed += place_outputs({name: part}, place)
         except (EngineError, ProgramError, OSError) as error:
             self.message = str(error)
             self._end("failed")
             return
-        self.outputs = tuple(path.name for path in placed)
+        self.outputs = tuple(path.relative_to(self.folder).as_posix() for path in placed)
         self._end("done")
 
     def _end(self, state: str) -> None:
@@ -136,6 +142,16 @@ class WorkflowRun:
             if step.state == "running":
                 step.state = "done" if state == "done" else state
         self.state = state
+
+
+def _parts(target: Path, value: Any) -> list[tuple[Path, Any]]:
+    """Return where the results of an output go: jobs that name theirs alike get a number each."""
+    if not isinstance(value, list):
+        return [(target, value)] if value is not None else []
+    names = [str(one.get("basename")) for one in value if isinstance(one, dict)]
+    if len(set(names)) == len(names):
+        return [(target, value)]
+    return [(target / f"{number:03d}", one) for number, one in enumerate(value, start=1)]
 
 
 def _environment() -> dict[str, str]:

@@ -32,6 +32,10 @@ def write_text(document: Document, sub_workflows: Collection[str] = ()) -> str:
     class Dumper(yaml.SafeDumper):
         """Writes texts of several lines as blocks, and short lists of names in one line."""
 
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            """Set the items of a list in, as the shipped files do."""
+            super().increase_indent(flow, False)
+
         def ignore_aliases(self, data: Any) -> bool:
             """Write a value that occurs twice twice."""
             return True

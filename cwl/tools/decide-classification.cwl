@@ -178,3 +178,9 @@ hints:
     envDef:
       - envName: CRYOVERDICT_VERSION
         envValue: "0.1.0"
+      - envName: OMP_NUM_THREADS
+        envValue: "1"
+      - envName: OPENBLAS_NUM_THREADS
+        envValue: "1"
+      - envName: OPENBLAS_CORETYPE
+        envValue: Haswell

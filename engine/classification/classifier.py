@@ -24,7 +24,8 @@ from cryoverdict.engine.classification.expectation import (
     prepared_search,
 )
 from cryoverdict.engine.classification.findings import Findings
-from cryoverdict.engine.classification.maximisation import Accumulator, cross_power
+from cryoverdict.engine.classification.lanes import each_lane, laid_out, lane_count
+from cryoverdict.engine.classification.maximisation import Accumulator, cross_power, summed
 from cryoverdict.engine.classification.noise import ImagePower, expected_signal, updated_noise
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_stack import ParticleStack
@@ -66,16 +67,17 @@ def classify(
     *,
     seed: int = 0,
     device: str | None = None,
+    threads: int = 1,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Classification:
     """Return the classes of a stack of particles.
 
-    The same seed, parameters, particles and number of threads give the same result. ``device`` is
-    torch's name for one (``"cuda"``); by default a GPU where torch sees one, else the CPU.
-    ``progress`` is called after each iteration, ``watch`` with the averages every `WATCH_EVERY`.
-    Raises `EngineError` for fewer particles than classes or optics without a CTF, `InputError` for
-    images that cannot be read.
+    The same seed, parameters and particles give the same result, with any number of ``threads`` (up
+    to `lanes.MOST_LANES` are used, besides torch's own). ``device`` is torch's name for one
+    (``"cuda"``); by default a GPU where torch sees one, else the CPU. ``progress`` is called after
+    each iteration, ``watch`` with the averages every `WATCH_EVERY`. Raises `EngineError` for fewer
+    particles than classes or optics without a CTF, `InputError` for images that cannot be read.
     """
     if len(stack) < 2 * parameters.classes:
         most = len(stack) // 2
@@ -86,7 +88,7 @@ def classify(
     with torch.inference_mode():
         images = _prepared(stack, parameters, chosen)
         stages = _stages(images)
-        run, tried = _best_start(images, stages, seed, progress)
+        run, tried = _best_start(images, stages, seed, threads, progress)
         for number, stage in enumerate(stages[tried:], start=tried + 1):
             report = run.iterate(number, stage)
             if progress is not None:
@@ -97,7 +99,11 @@ def classify(
 
 
 def _best_start(
-    images: PolarImages, stages: tuple[Stage, ...], seed: int, progress: Progress | None
+    images: PolarImages,
+    stages: tuple[Stage, ...],
+    seed: int,
+    threads: int,
+    progress: Progress | None,
 ) -> tuple[_Run, int]:
     """Return the most promising of several beginnings, and how many iterations it has done.
 
@@ -110,6 +116,7 @@ def _best_start(
     best: _Run | None = None
     for start in range(starts):
         run = _Run.begin(images, stages, np.random.default_rng((seed, start)), start + 1)
+        run.threads = threads
         for number, stage in enumerate(stages[:tried], start=1):
             report = run.iterate(number, stage)
             if progress is not None:
@@ -163,6 +170,7 @@ class _Run:
     references: References
     particles: Findings
     power: ImagePower
+    threads: int = 1
     history: list[IterationReport] = field(default_factory=list)
 
     @classmethod
@@ -203,8 +211,7 @@ class _Run:
         indices = _subset(len(self.stack), stage.particles, self.rng)
         before = self.particles.number[indices].copy()
         search = prepared_search(self.grid, self.references, stage)
-        found = self._expect(indices, search, number)
-        fresh = found.sums(self.grid)
+        fresh = self._expect(indices, search, number)
         cross = cross_power(fresh, self.references.averages, self.grid)
         self.noise = updated_noise(
             power=self.power,
@@ -230,28 +237,39 @@ class _Run:
         )
         return self.history[-1]
 
-    def _norm(self, indices: NDArray[np.int64], number: int) -> torch.Tensor:
+    def _norms(self, number: int) -> torch.Tensor:
         """Return the noise level of particles relative to their groups', a mean of 1 kept."""
         norms = self.particles.norm
         if number <= FIRST_NORM or not self.parameters.norm_correction:
             norms = np.ones_like(norms)
-        mean = float(norms.mean())
-        return torch.from_numpy(norms[indices] / mean).to(self.images.device)
+        return torch.from_numpy(norms / norms.mean()).to(self.images.device)
 
-    def _expect(self, indices: NDArray[np.int64], search: Search, number: int) -> Accumulator:
-        """Return the sums over the particles ``indices``, alternate batches to alternate halves."""
-        accumulator = Accumulator.nothing(search, self.grid, len(self.stack.optics))
-        power = ImagePower.nothing(len(self.stack.optics), self.grid)
-        inverse = 1.0 / self.noise
-        for i, batch in enumerate(self.images.batches(indices, _batch_size(search, self.images))):
-            norm = self._norm(batch.indices, number)
-            inverse_noise = inverse[batch.group] / norm[:, None]
-            posterior = expected(batch, search, inverse_noise)
-            accumulator.add(batch, posterior, inverse_noise, norm, i % 2)
-            self.particles.take(batch.indices, posterior)
-            power.add(batch, norm)
-        self.power = power
-        return accumulator
+    def _expect(self, indices: NDArray[np.int64], search: Search, number: int) -> Sums:
+        """Return the sums over the particles ``indices``, alternate blocks in alternate halves."""
+        groups, device = len(self.stack.optics), self.images.device
+        inverse, norms = 1.0 / self.noise, self._norms(number)
+        lanes = lane_count(Accumulator.bytes(search, self.grid), device)
+        blocks = laid_out(indices, lanes)
+        size = _batch_size(search, self.images)
+        self.images.make_ready(self.threads)
+
+        def work(lane: int) -> tuple[Accumulator, ImagePower]:
+            """Compare and sum the particles of one lane."""
+            accumulator = Accumulator.nothing(search, self.grid, groups)
+            power = ImagePower.nothing(groups, self.grid)
+            for block in blocks[lane]:
+                for batch in self.images.batches(block, size):
+                    norm = norms[torch.from_numpy(batch.indices).to(device)]
+                    inverse_noise = inverse[batch.group] / norm[:, None]
+                    posterior = expected(batch, search, inverse_noise)
+                    accumulator.add(batch, posterior, inverse_noise, norm)
+                    self.particles.take(batch.indices, posterior)
+                    power.add(batch, norm)
+            return accumulator, power
+
+        done = each_lane(work, lanes, self.threads, device)
+        self.power = ImagePower.joined([power for _, power in done])
+        return summed([accumulator for accumulator, _ in done], self.grid)
 
     def _solve(self) -> None:
         """Make new averages from the sums."""

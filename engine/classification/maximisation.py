@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +16,9 @@ from cryoverdict.engine.classification.references import Sums
 
 @dataclass(slots=True, kw_only=True)
 class Accumulator:
-    """Sums of one iteration, still apart for each shift of the references.
+    """Sums over the particles of one lane, still apart for each shift of the references.
 
-    ``moved`` ``(2, h, K·S, R)``; ``ctf2`` ``(2, G, K, R)``; ``members`` ``(2, K)``.
+    ``moved`` ``(h, K·S, R)``; ``ctf2`` ``(G, K, R)``; ``members`` ``(K,)``.
     """
 
     search: Search
@@ -33,42 +34,51 @@ class Accumulator:
         return cls(
             search=search,
             moved=torch.zeros(
-                2, search.harmonics, columns, grid.rings, dtype=torch.complex64, device=device
+                search.harmonics, columns, grid.rings, dtype=torch.complex64, device=device
             ),
-            ctf2=torch.zeros(2, groups, search.classes, grid.rings, device=device),
-            members=torch.zeros(2, search.classes, device=device),
+            ctf2=torch.zeros(groups, search.classes, grid.rings, device=device),
+            members=torch.zeros(search.classes, device=device),
         )
 
+    @staticmethod
+    def bytes(search: Search, grid: PolarGrid) -> int:
+        """Return the memory that the sums of one lane need."""
+        return 8 * search.harmonics * search.reference.shape[2] * grid.rings
+
     def add(
-        self,
-        batch: PolarBatch,
-        posterior: Posterior,
-        inverse_noise: Tensor,
-        norm: Tensor,
-        half: int,
+        self, batch: PolarBatch, posterior: Posterior, inverse_noise: Tensor, norm: Tensor
     ) -> None:
-        """Add one batch to one of the two halves; ``norm`` ``(n,)`` is in ``inverse_noise`` too.
+        """Add one batch; ``norm`` ``(n,)`` is in ``inverse_noise`` too.
 
         All rings are summed, also those not compared: what shows there is free of the bias by
         which particles resemble the reference that they were turned to.
         """
         whitened = batch.weighted[: self.search.harmonics] * inverse_noise[None]
-        self.moved[half].baddbmm_(posterior.turned.transpose(1, 2), whitened)
+        self.moved.baddbmm_(posterior.turned.transpose(1, 2), whitened)
         for group in torch.unique(batch.group).tolist():
             here = batch.group == group
             ctf2 = batch.ctf2[here] / norm[here, None]
-            self.ctf2[half, group] += posterior.by_class[here].T @ ctf2
-        self.members[half] += posterior.by_class.sum(dim=0)
+            self.ctf2[group] += posterior.by_class[here].T @ ctf2
+        self.members += posterior.by_class.sum(dim=0)
 
-    def sums(self, grid: PolarGrid) -> Sums:
-        """Return the sums with every shift undone."""
-        back = grid.ramps(-self.search.shifts_px)
-        halves = []
-        for moved in self.moved:
-            each = moved.reshape(self.search.harmonics, self.search.classes, len(back), grid.rings)
-            half = grid.half_circle(each.permute(1, 2, 3, 0))
-            halves.append(grid.harmonics((half * back[None]).sum(dim=1)))
-        return Sums(signal=torch.stack(halves), ctf2=self.ctf2, members=self.members)
+
+def summed(lanes: Sequence[Accumulator], grid: PolarGrid) -> Sums:
+    """Return the sums of all lanes with every shift undone: even and odd lanes are the halves."""
+    search = lanes[0].search
+    back = grid.ramps(-search.shifts_px)
+    signal, ctf2, members = [], [], []
+    for half in (0, 1):
+        first, *others = lanes[half::2]
+        for other in others:
+            first.moved += other.moved
+            first.ctf2 += other.ctf2
+            first.members += other.members
+        each = first.moved.reshape(search.harmonics, search.classes, len(back), grid.rings)
+        circle = grid.half_circle(each.permute(1, 2, 3, 0))
+        signal.append(grid.harmonics((circle * back[None]).sum(dim=1)))
+        ctf2.append(first.ctf2)
+        members.append(first.members)
+    return Sums(signal=torch.stack(signal), ctf2=torch.stack(ctf2), members=torch.stack(members))
 
 
 def cross_power(sums: Sums, averages: Tensor, grid: PolarGrid) -> Tensor:

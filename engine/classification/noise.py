@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,16 @@ class ImagePower:
         self.power.index_add_(0, batch.group, power)
         self.ctf2.index_add_(0, batch.group, batch.ctf2)
         self.count.index_add_(0, batch.group, torch.ones_like(batch.power[:, 0]))
+
+    @classmethod
+    def joined(cls, parts: Sequence[ImagePower]) -> ImagePower:
+        """Return the sums of several, added in their order."""
+        first, *others = parts
+        for other in others:
+            first.power += other.power
+            first.ctf2 += other.ctf2
+            first.count += other.count
+        return first
 
     def mean_power(self) -> Tensor:
         """Return each group's mean power ``(G, R)``; a group without particles gets the others'."""

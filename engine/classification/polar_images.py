@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cryoverdict.engine.classification.lanes import each_lane
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_stack import ParticleStack
 from cryoverdict.engine.classification.polar import PolarGrid
@@ -75,13 +76,14 @@ class PolarImages:
 
     def batches(self, indices: NDArray[np.int64], size: int) -> Iterator[PolarBatch]:
         """Yield the particles ``indices`` (ascending), ``size`` at a time."""
-        whole = len(indices) == len(self.stack)
         if self.fit_in_memory:
             kept = self._all()
             for start in range(0, len(indices), size):
                 part = indices[start : start + size]
                 # A slice is a view; picking single particles copies them.
-                rows = slice(start, start + len(part)) if whole else torch.from_numpy(part)
+                together = int(part[-1] - part[0]) + 1 == len(part)
+                first = int(part[0])
+                rows = slice(first, first + len(part)) if together else torch.from_numpy(part)
                 yield PolarBatch(
                     indices=part,
                     weighted=kept.weighted[:, rows],
@@ -102,7 +104,12 @@ class PolarImages:
                     group=made.group[rows],
                 )
 
-    def _all(self) -> PolarBatch:
+    def make_ready(self, threads: int) -> None:
+        """Prepare all particles now, by several threads, if they are to be kept in memory."""
+        if self.fit_in_memory:
+            self._all(threads)
+
+    def _all(self, threads: int = 1) -> PolarBatch:
         """Return all particles, prepared now or before."""
         if self._kept is None:
             n, grid = len(self.stack), self.grid
@@ -116,12 +123,16 @@ class PolarImages:
                 power=torch.empty(n, grid.rings, device=self.device),
                 group=torch.from_numpy(self.stack.group.astype(np.int64)).to(self.device),
             )
-            for start in range(0, n, PREPARED_AT_ONCE):
-                rows = slice(start, min(start + PREPARED_AT_ONCE, n))
+
+            def fill(part: int) -> None:
+                """Prepare one part, in its own rows."""
+                rows = slice(part * PREPARED_AT_ONCE, min((part + 1) * PREPARED_AT_ONCE, n))
                 made = self.prepare(everything[rows])
                 kept.weighted[:, rows] = made.weighted
                 kept.ctf2[rows] = made.ctf2
                 kept.power[rows] = made.power
+
+            each_lane(fill, -(-n // PREPARED_AT_ONCE), threads, self.device)
             self._kept = kept
         return self._kept
 

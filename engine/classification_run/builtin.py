@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,13 +61,14 @@ def classify_builtin(
             options.watch(asdict(report), averages)
 
     before = torch.get_num_threads()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # lanes are the parallelism
     try:
         found = classify(
             lists.stack,
             parameters,
             seed=options.seed,
             device=device,
+            threads=options.threads,
             progress=note,
             watch=None if options.watch is None else look,
         )
@@ -78,6 +80,8 @@ def classify_builtin(
 
 def require_torch() -> Any:
     """Return PyTorch, or say how to install it."""
+    # Threads that wait by spinning take the cores from those they wait for, where others work too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
     except ImportError as error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cryoverdict.engine.classification.polar import PolarGrid, polar_grid, shift_grid
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = NDArray[np.float32]
 TURNS = 120
@@ -44,6 +46,8 @@ def shared_detail(
     correlation ρ with the best gives −½ log₂(1 − ρ²) bits for every independent component. Nothing
     was aligned to anything of the other half, so that noise adds nothing but chance.
     """
+    import torch
+
     grid = polar_grid(
         box=first.shape[-1],
         pixel_size_a=pixel_size_a,
@@ -61,6 +65,8 @@ def shared_detail(
 
 def _half_circles(grid: PolarGrid, averages: FloatArray) -> Tensor:
     """Return the averages' transform on the compared rings ``(K, R, H)``."""
+    import torch
+
     flat = torch.from_numpy(np.ascontiguousarray(averages, dtype=np.float32))
     inside = grid.mask > 0.5
     means = flat[:, inside].mean(dim=1)
@@ -69,6 +75,8 @@ def _half_circles(grid: PolarGrid, averages: FloatArray) -> Tensor:
 
 def _bits(grid: PolarGrid, first: Tensor, second: Tensor) -> Tensor:
     """Return the information ``(K, L)`` that each pair of averages shares, best turn and shift."""
+    import torch
+
     rings = grid.compared
     ramps = grid.ramps(shift_grid(REACH_PX, STEP_PX))[:, :rings]
     orders = torch.arange(grid.top + 1)

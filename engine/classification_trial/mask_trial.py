@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cryoverdict.engine.classification.classification import Classification
@@ -106,6 +105,8 @@ def run_mask_trial(
     Bounded: at most `MOST_PARTICLES` particles, `MOST_CLASSES` classes, `ITERATIONS` iterations for
     each half and candidate. The same particles, seed and threads give the same choice.
     """
+    import torch
+
     masks = mask_candidates(diameter_a, stack.box * stack.pixel_size_a)
     count = min(len(stack), MOST_PARTICLES)
     if len(masks) < 2 or count < FEWEST_PARTICLES:
@@ -114,7 +115,7 @@ def run_mask_trial(
     halves = [part_of(stack, np.sort(order[i::2])) for i in (0, 1)]
     classes = int(np.clip(count // 2 // PER_CLASS, FEWEST_CLASSES, MOST_CLASSES))
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # lanes are the parallelism
     try:
         found = []
         for mask in masks:
@@ -127,7 +128,9 @@ def run_mask_trial(
                 starts=1,
                 correct_ctf=_has_ctf(stack),
             )
-            runs = [classify(h, parameters, seed=seed, device="cpu") for h in halves]
+            runs = [
+                classify(h, parameters, seed=seed, device="cpu", threads=threads) for h in halves
+            ]
             found.append((mask, runs))
     finally:
         torch.set_num_threads(before)

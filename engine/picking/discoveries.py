@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 _Double = NDArray[np.float64]
 
+MISS = 2.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Discoveries:
@@ -32,14 +34,17 @@ class Discoveries:
 
     @property
     def expected_f1(self) -> _Double:
-        """F1 that each score as threshold is expected to give against all likely particles."""
+        """F that each score as threshold is expected to give against all likely particles.
+
+        A particle missed counts `MISS` times a false pick, which 2D classification throws out.
+        """
         count = np.arange(1, len(self.scores) + 1)
         true = np.maximum(count - self.null, 0.0)
-        f1: _Double = 2.0 * true / (count + max(self.likely, 1.0))
-        return f1
+        worth: _Double = (1.0 + MISS) * true / (count + MISS * max(self.likely, 1.0))
+        return worth
 
     def threshold(self, rate: float) -> float:
-        """Return the score with the best expected F1 among those that hold a discovery rate.
+        """Return the score with the best expected F among those that hold a discovery rate.
 
         Infinite where no score holds it.
         """

@@ -172,15 +172,17 @@ def binned(pixels: _Float, shape: tuple[int, int]) -> _Float:
 
     The cosine transform mirrors the borders, so that they do not ring into each other, and samples
     pixel centres as areas do: pixel ``i`` of ``m`` lies at ``(i + 0.5) n / m - 0.5`` of ``n``. Far
-    finer images are averaged to twice the sampling first, which is faster and takes away no more
-    than a tenth at the highest frequency kept.
+    finer images are averaged over whole blocks first, which is faster, leaves at least twice the
+    sampling and takes away no more than a tenth at the highest frequency kept.
     """
     from scipy import fft
 
     if pixels.shape == shape:
         return np.array(pixels, np.float32)
-    if pixels.shape[0] >= 4 * shape[0] and pixels.shape[1] >= 4 * shape[1]:
-        pixels = cell_means(pixels, (2 * shape[0], 2 * shape[1]))
+    for block in range(min(n // (2 * m) for n, m in zip(pixels.shape, shape, strict=True)), 1, -1):
+        if pixels.shape[0] % block == 0 and pixels.shape[1] % block == 0:
+            pixels = cell_means(pixels, (pixels.shape[0] // block, pixels.shape[1] // block))
+            break
     transform = fft.dctn(pixels, norm="ortho")[: shape[0], : shape[1]]
     scale = np.float32((shape[0] * shape[1] / pixels.size) ** 0.5)
     return np.asarray(fft.idctn(transform, norm="ortho") * scale, np.float32)

@@ -50,7 +50,8 @@ class PickingSurvey:
     ``bootstrap_diameters_a`` ``(b,)``; ``profile_radius_a`` and ``profile`` ``(r,)``, the radial
     profile of the average of what was found; ``average`` ``(n, n)`` with ``average_pixel_size_a``
     ``(1,)``; ``score_edges`` ``(h + 1,)`` with ``score_counts`` and ``null_counts`` ``(h,)``
-    (the null in the same area); ``fdr_scores``, ``fdr`` and ``expected_f1`` ``(m,)``;
+    (the null in the same area); ``fdr_scores``, ``fdr`` and ``expected_f1`` ``(m,)``
+    (a miss counting twice a false pick);
     ``confirmed_diameters_a`` and ``confirmed_evidence`` ``(s,)``, sizes that confirm themselves;
     ``per_micrograph`` ``(n,)`` picks at the threshold, in the order of ``subjects``.
     ``templates`` are what the picker is to look for, in either round, where that finds more than

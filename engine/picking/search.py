@@ -23,7 +23,7 @@ _Complex = NDArray[np.complex64]
 # The noise is measured, particles are taken away, and it is measured again.
 ROUNDS = 2
 # Score from which a place is taken away before the noise is measured: rare by chance.
-CERTAIN = 3.5
+CERTAIN = 2.8
 # Places below this score are not looked at.
 FLOOR = 2.0
 # How far neighbours reach, in diameters.

@@ -15,7 +15,6 @@ from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import PickingSurvey
 from cryoverdict.engine.picking.radial_template import radial_template
 from cryoverdict.engine.picking.score_threshold import Scored, scored
-from cryoverdict.engine.picking.second_size import second_size
 from cryoverdict.engine.picking.size_bootstrap import bootstrap_diameters
 from cryoverdict.engine.picking.size_search import (
     Size,
@@ -56,7 +55,7 @@ def survey(
     At most 24 micrographs, spread over the list, are read. ``class_averages`` are the good class
     averages of round one: they then tell the diameter and become the templates.
     ``false_discovery_rate`` bounds the share of chance among the picks; the threshold is the one
-    with the best expected F1 within it. Raises `InputError` where no micrograph can be used.
+    with the best expected F within it. Raises `InputError` where no micrograph can be used.
     """
     chosen = spread_over(subjects, MOST_SURVEYED)
     images, faults = _images(chosen, threads)
@@ -82,7 +81,7 @@ def survey(
         curve=curve,
         size=size,
         sizes=tuple(sizes),
-        second=None if size is None else second_size(_few(images, MOST_SCANNED), size, seed),
+        second=None,
         spread=spread,
         parameters=parameters,
         templates=templates,

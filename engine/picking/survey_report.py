@@ -116,7 +116,7 @@ def _facts(done: Surveyed) -> Mapping[str, Answer]:
         "class_diameter_a": no_classes if classes is None else classes.diameter_a,
         "class_diameter_max_a": no_classes if classes is None else classes.longest_a,
         "second_diameter_a": (
-            Absent("one size explains what is seen")
+            Absent("a second size is not looked for")
             if done.second is None
             else done.second.diameter_a
         ),
@@ -142,7 +142,7 @@ def _facts(done: Surveyed) -> Mapping[str, Answer]:
 def _share(done: Surveyed) -> Answer:
     """Return the fraction of the finds that are of the second size."""
     if done.second is None or done.size is None:
-        return Absent("one size explains what is seen")
+        return Absent("a second size is not looked for")
     return done.second.made.count / (done.second.made.count + done.size.made.count)
 
 
@@ -216,8 +216,9 @@ def _estimates(done: Surveyed) -> dict[str, Estimate]:
     said["score_threshold"] = Estimate(
         value=done.threshold,
         text=(
-            f"Best expected F1 with at most {done.rate:.0%} chance: {count} places in "
-            f"{len(done.images)} micrographs, of which chance explains {expected:.0%}."
+            f"Best expected F, a miss counting twice a false pick, with at most {done.rate:.0%} "
+            f"chance: {count} places in {len(done.images)} micrographs, of which chance explains "
+            f"{expected:.0%}."
         ),
     )
     said["score_ceiling"] = Estimate(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import Recipe
@@ -26,18 +26,27 @@ def train_candidate(
 ) -> KindModel:
     """Fit a kind's models on all sets and write ``KIND.json`` into ``output``.
 
-    Data sets that the image network learnt from teach no model: it knows them by heart. Same sets,
-    rules and recipe: same bytes. Raises `EngineError` where there is too little to learn from.
+    Data sets that the image network learnt from teach models without their embeddings: it knows
+    them by heart. Same sets, rules and recipe: same bytes. Raises `EngineError` where there is too
+    little to learn from.
     """
-    sets = [s for s in sets if s.name not in taught_by()]
-    if not sets:
-        msg = "all of these data sets taught the image network; models need others to learn from"
-        raise EngineError(msg)
+    sets = unspoilt(sets)
     card = card_of(kind, rules, sets, recipe)
     model = train_kind(kind, rules, sets, recipe=recipe, card=card, limits=True)
     output.mkdir(parents=True, exist_ok=True)
     model.write(output / f"{kind.id}.json")
     return model
+
+
+def unspoilt(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
+    """Return sets in which those that the image network learnt from have lost their embeddings.
+
+    What it says of its own lessons is too good to be learnt from, or to be judged on.
+    """
+    known = taught_by()
+    return [
+        replace(s, table=replace(s.table, embeddings={})) if s.name in known else s for s in sets
+    ]
 
 
 def card_of(

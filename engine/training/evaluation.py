@@ -15,6 +15,7 @@ from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import Recipe
+from cryoverdict.engine.training.candidate import unspoilt
 from cryoverdict.engine.training.held_out import (
     fixed_judges,
     held_out_scores,
@@ -28,7 +29,6 @@ from cryoverdict.engine.training.training import (
     grade_truth,
     one_thread,
 )
-from cryoverdict.features.embedding import taught_by
 from cryoverdict.features.input_error import InputError
 from cryoverdict.rules.rule_set import RuleSet
 
@@ -122,12 +122,9 @@ def evaluate(
     Sets that the candidate learnt from are judged by models fitted the same way without them, in
     ``folds`` parts that keep data sets whole; other sets by the candidate as it is. The installed
     model is judged beside it on the sets that it has not learnt from. Sets that taught the image
-    network judge nobody. Raises `EngineError` where the sets are too few to be left out.
+    network are judged without their embeddings. Raises `EngineError` where the sets are too few to be left out.
     """
-    sets = [s for s in sets if s.name not in taught_by()]
-    if not sets:
-        msg = "all of these data sets taught the image network; judge on others"
-        raise EngineError(msg)
+    sets = unspoilt(sets)
     learnt = set(candidate.card.get("data_sets", ()))
     known = [s for s in sets if s.name in learnt]
     fresh = [s for s in sets if s.name not in learnt]

@@ -140,7 +140,9 @@ def pack_reference(folder: Path, output: Path) -> dict[str, int]:
             continue
         labelled = _relabelled(found)
         if network is not None:
-            rows = np.stack([network.embedding(p) for p in found.pictures()])
+            shown = zip(found.truth, found.pictures(), strict=True)
+            kept = [p for t, p in shown if t["subject"] in labelled.labels]
+            rows = np.stack([network.embedding(p) for p in kept])
             table = replace(labelled.table, embeddings={network.name: rows})
             labelled = replace(labelled, table=table)
         sets.append(labelled)

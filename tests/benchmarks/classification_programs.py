@@ -56,12 +56,12 @@ def child(star: str, folder: str, classes: str, iterations: str, seed: str, thre
     from cryoverdict.engine.classification.parameters import ClassificationParameters
     from cryoverdict.engine.classification.relion_output import write_relion_output
 
-    torch.set_num_threads(int(threads))
+    torch.set_num_threads(1)
     stack = open_stack(Path(star))
     parameters = ClassificationParameters(
         classes=int(classes), mask_diameter_a=MASK_DIAMETER_A, iterations=int(iterations)
     )
-    found = classify(stack, parameters, seed=int(seed))
+    found = classify(stack, parameters, seed=int(seed), threads=int(threads))
     write_relion_output(found, stack, parameters, Path(folder), seed=int(seed))
     return 0
 

@@ -29,7 +29,7 @@ def scaling(threads: int, sizes: Sequence[tuple[int, int]] = ()) -> int:
     from cryoverdict.engine.classification.classifier import classify
     from cryoverdict.engine.classification.parameters import ClassificationParameters
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     truth = simulated_particles(
         seed=1, count=1000, species=("barrel", "spike"), junk_share=0.3, contrast=0.5
     )
@@ -60,7 +60,7 @@ def scaling(threads: int, sizes: Sequence[tuple[int, int]] = ()) -> int:
             def note(_: IterationReport, at: list[float] = at) -> None:
                 at.append(time.process_time())
 
-            classify(open_stack(star), parameters, progress=note)
+            classify(open_stack(star), parameters, threads=threads, progress=note)
             each = float(np.median(np.diff(at)[1:]))
             rates.append(each / (count * classes))
             rate_us = f"{rates[-1] * 1e6:.2f} µs a particle and class"
@@ -84,7 +84,7 @@ def memory(count: int, box: int, classes: int, threads: int) -> int:
     from cryoverdict.engine.classification.parameters import ClassificationParameters
     from cryoverdict.engine.classification.relion_output import write_relion_output
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     stored = min(count, 5000)
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as scratch:
@@ -120,7 +120,7 @@ def memory(count: int, box: int, classes: int, threads: int) -> int:
         parameters = ClassificationParameters(
             classes=classes, mask_diameter_a=180.0, iterations=2, starts=1, subset_per_class=20
         )
-        found = classify(stack, parameters)
+        found = classify(stack, parameters, threads=threads)
         write_relion_output(found, stack, parameters, Path(scratch) / "out")
     print(
         f"{count:7d} x {box} px, {classes} classes: {_peak_mib():.0f} MiB at most,"

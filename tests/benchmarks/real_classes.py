@@ -27,7 +27,7 @@ from cryoverdict.features.star import read_star
 
 AGREEMENT, RECALL = 0.9, 0.95
 GOOD = ("good_refined", "good_selected")
-SEED, CLASSES, ITERATIONS, MASK_A = 0, 30, 25, 200.0
+CLASSES, ITERATIONS, MASK_A = 30, 25, 200.0
 
 
 def main() -> int:
@@ -38,12 +38,13 @@ def main() -> int:
     parser.add_argument("--run", type=Path)
     parser.add_argument("--relion", type=Path)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     judge = seat_judge(SELECT_CLASSES, model_path=given.model)
     missed = selected_set(given.shared, judge)
     poor_run(given.shared, judge)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = given.run or classified(given.shared, Path(scratch))
+        folder = given.run or classified(given.shared, Path(scratch), given.seed)
         missed += particles("embedded classifier", given.shared, select(folder, judge))
     if given.relion:
         particles("relion_refine", given.shared, select(given.relion, judge))
@@ -169,7 +170,7 @@ def specificity_at(score: NDArray[np.float64], truth: NDArray[np.bool_], recall:
     return float((score[~truth] < cut).mean())
 
 
-def classified(shared: Path, folder: Path) -> Path:
+def classified(shared: Path, folder: Path, seed: int) -> Path:
     """Classify the real particles with the embedded classifier and return where the run lies."""
     from cryoverdict.engine.classification.classifier import classify
     from cryoverdict.engine.classification.parameters import ClassificationParameters
@@ -180,8 +181,8 @@ def classified(shared: Path, folder: Path) -> Path:
     parameters = ClassificationParameters(
         classes=CLASSES, mask_diameter_a=MASK_A, iterations=ITERATIONS
     )
-    found = classify(stack, parameters, seed=SEED, device="cpu")
-    write_relion_output(found, stack, parameters, folder / "run", seed=SEED)
+    found = classify(stack, parameters, seed=seed, device="cpu")
+    write_relion_output(found, stack, parameters, folder / "run", seed=seed)
     return folder / "run"
 
 

@@ -24,11 +24,12 @@ base:
 """
 BATCH_SIZE = 2
 PROGRAM = str(Path(sys.executable).with_name("cryoverdict"))
-# One thread a process: what is compared must not hang on how busy the machine is.
+# As in the tools: what is compared must not hang on how many cores of what make there are.
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "OPENBLAS_CORETYPE": "Haswell",
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
 }
 

@@ -219,11 +219,13 @@ def test_tool_is_in_the_profile(path: Path) -> None:
     ]
     assert hints["DockerRequirement"]["dockerPull"] == f"cryoverdict:{VERSION}"
     # A new version must not be given the cached results of an old one, and numerical libraries
-    # must not share their sums out over as many threads as the machine happens to have.
+    # must not share their sums out over as many threads as the machine happens to have, nor add
+    # in another order on every make of processor.
     assert hints["EnvVarRequirement"]["envDef"] == [
         {"envName": "CRYOVERDICT_VERSION", "envValue": VERSION},
         {"envName": "OMP_NUM_THREADS", "envValue": "1"},
         {"envName": "OPENBLAS_NUM_THREADS", "envValue": "1"},
+        {"envName": "OPENBLAS_CORETYPE", "envValue": "Haswell"},
     ]
     (resources,) = [r for r in tool["requirements"] if r["class"] == "ResourceRequirement"]
     assert resources["ramMin"] == f"$(inputs.{MEMORY})"

@@ -431,3 +431,25 @@ def test_a_list_may_name_classes_that_the_model_lacks(tmp_path: Path) -> None:
     strange = [r for r in chosen.particles.reason if r.startswith("no class of the list")]
     assert len(strange) == 30
     json.dumps([d.to_dict() for d in chosen.decisions])
+
+
+def test_the_shipped_model_was_fitted_with_todays_rules_and_measurements() -> None:
+    judge = seat_judge(SELECT_CLASSES)
+    # What the rules say is the model's offset: after a change of either it is fitted anew.
+    assert judge.model.card["rules"] == judge.rules.digest
+    measured = {f.name for f in SELECT_CLASSES.features()}
+    assert set(judge.model.favourable.features) == measured
+    assert len(judge.model.card["data_sets"]) >= 60
+    assert "simulated" in judge.model.card["learnt_from"]
+
+
+@pytest.mark.real_data
+def test_real_pictures_are_selected_as_their_maker_did(shared_data: Path) -> None:
+    import csv
+
+    folder = shared_data / "class_averages" / "selected_set"
+    with (folder / "labels.csv").open(newline="") as lines:
+        wanted = {row["file"]: row["selected"] == "1" for row in csv.DictReader(lines)}
+    found = select_classes(read_classes([folder]), seat_judge(SELECT_CLASSES))
+    right = [d.explanation.favourable == wanted[Path(d.subject).name] for d in found.decisions]
+    assert np.mean(right) >= 0.9

@@ -48,7 +48,7 @@ def done(
     )
     stack = open_stack(write_particles(particles, folder))
     found = classify(stack, PARAMETERS, seed=3, device="cpu")
-    return stack, found, write_relion_output(found, stack, PARAMETERS, folder / "class2d", seed=3)
+    return stack, found, write_relion_output(found, stack, PARAMETERS, folder, seed=3)
 
 
 def test_the_particles_keep_order_and_columns(
@@ -135,7 +135,7 @@ def test_relion_continues_from_our_files(
     if shutil.which("relion_refine") is None:
         pytest.skip("RELION is not installed")
     stack, _, files = done
-    command = ["relion_refine", "--continue", str(files.optimiser), "--o", str(tmp_path / "run")]
+    command = ["relion_refine", "--continue", files.optimiser.name, "--o", str(tmp_path / "run")]
     ran = subprocess.run(
         [*command, "--iter", "9", "--j", "1"],
         capture_output=True,

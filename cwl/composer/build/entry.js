@@ -7,7 +7,6 @@ export {
   SVGEdgeHoverPlugin,
   SVGNodeMovePlugin,
   SVGPortDragPlugin,
-  SVGValidatePlugin,
   Workflow,
   ZoomPlugin,
 } from "cwl-svg/index.js";

@@ -44,9 +44,14 @@
       history.push(text);
       if (history.length > MOST_KEPT) history.shift();
       future = [];
+      if (!byId("run").hidden) showRun(false);
     }
     if (words) say(words);
     buttons();
+  }
+
+  function showRun(focus) {
+    composer.running.show(flow, () => save(), ask, (run) => { progress = run; decorate(); }, say, focus);
   }
 
   function buttons() {
@@ -115,12 +120,18 @@
       const some = workflows.filter((one) => one.reference.startsWith(place));
       return some.length ? element("optgroup", { label }, some.map((one) => element("option", { value: one.reference, text: one.reference.slice(place.length).replace(/\.cwl$/, "") }))) : null;
     };
-    byId("open").replaceChildren(...[group("Your folder", "folder/"), group("Shipped", "shipped/workflows/")].filter(Boolean));
+    byId("open").replaceChildren(...[element("option", { value: "", text: "a new workflow" }), group("Your folder", "folder/"), group("Shipped", "shipped/workflows/")].filter(Boolean));
     return state;
   }
 
+  const blank = () => ({
+    reference: "",
+    document: { cwlVersion: "v1.0", class: "Workflow", id: "my_workflow", label: "My workflow", inputs: [], steps: [], outputs: [] },
+    processes: {}, faults: [], values: {},
+  });
+
   async function open(wanted) {
-    const found = await ask(`workflow/${encodeURIComponent(wanted)}`);
+    const found = wanted ? await ask(`workflow/${encodeURIComponent(wanted)}`) : blank();
     if (found.error) { say(found.error, true); byId("open").value = reference; return; }
     flow = new Workflow(found.document, found.processes);
     reference = found.reference;
@@ -128,7 +139,7 @@
     progress = null;
     composer.drawing.forget();
     byId("open").value = reference;
-    byId("name").value = reference.split("/").pop().replace(/\.cwl$/, "");
+    byId("name").value = reference.split("/").pop().replace(/\.cwl$/, "") || "my_workflow";
     composer.running.use(found.values);
     faults = found.faults;
     showFaults();
@@ -282,7 +293,7 @@
     byId("smaller").addEventListener("click", () => composer.drawing.zoom(1 / 1.25));
     byId("larger").addEventListener("click", () => composer.drawing.zoom(1.25));
     byId("keys").addEventListener("click", () => byId("help").showModal());
-    byId("show-run").addEventListener("click", () => composer.running.show(flow, () => save(), ask, (run) => { progress = run; decorate(); }, say));
+    byId("show-run").addEventListener("click", () => showRun(true));
     document.addEventListener("keydown", keys);
     window.addEventListener("beforeunload", (event) => { if (flow && isChanged()) event.preventDefault(); });
     const state = await list();

@@ -7,7 +7,8 @@
 window.composer = window.composer || {};
 
 composer.document = (() => {
-  const SUFFIX_LISTS = { int: ["int", "long", "float", "double"], long: ["long", "float", "double"], float: ["float", "double"], double: ["double", "float"] };
+  const STREAMS = ["stdout", "stderr"];
+  const WIDER = { int: ["int", "long", "float", "double"], long: ["long", "float", "double"], float: ["float", "double"], double: ["double", "float"] };
 
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
   const clone = (value) => JSON.parse(JSON.stringify(value));
@@ -41,7 +42,7 @@ composer.document = (() => {
   }
 
   function accepts(sink, source) {
-    return sink === "Any" || sink === source || (SUFFIX_LISTS[source] || []).includes(sink) || (source === "string" && sink === "enum");
+    return sink === "Any" || sink === source || (WIDER[source] || []).includes(sink) || (source === "string" && sink === "enum");
   }
 
   /* Return whether a source may feed a sink: as it is, or as one item of its array. */
@@ -68,6 +69,12 @@ composer.document = (() => {
     taken(step, id) { return step.in.find((one) => one.id === id); }
     sources(step, id) { return asList(this.taken(step, id)?.source); }
 
+    /* Return whether a step cannot run without this input. */
+    isNeeded(step, id) {
+      const port = this.port(step, id);
+      return Boolean(port) && !isOptional(port.type) && port.default === undefined;
+    }
+
     /* Return the type of what a source gives: all jobs' results where its step is scattered. */
     sourceType(source) {
       const [first, second] = source.split("/");
@@ -75,7 +82,8 @@ composer.document = (() => {
       const step = this.step(first);
       const found = step && composer.document.entries(this.processOf(step).outputs).find((one) => one.id === second);
       if (!found) return undefined;
-      return step.scatter?.length ? arrayOf(found.type) : found.type;
+      const type = STREAMS.includes(found.type) ? "File" : unbound(found.type);
+      return step.scatter?.length ? arrayOf(type) : type;
     }
 
     sinkType(step, id) {
@@ -142,6 +150,7 @@ composer.document = (() => {
       step.out = outputs;
       if (step.scatter) step.scatter = step.scatter.filter((id) => inputs.has(id));
       this.dropSources((source) => source.startsWith(`${step.id}/`) && !outputs.includes(source.split("/")[1]));
+      this.settleAround(step);
     }
 
     removeStep(id) {
@@ -168,7 +177,12 @@ composer.document = (() => {
         else { delete entry[key]; delete entry.linkMerge; }
       };
       for (const step of this.document.steps) {
-        step.in.forEach((entry) => without(entry, "source"));
+        for (const entry of step.in) {
+        const before = asList(entry.source).length;
+        without(entry, "source");
+        // Whoever takes something away sees where it was, to put another in its place.
+        if (asList(entry.source).length < before) composer.drawing.showPort(step.id, entry.id);
+      }
         step.in = step.in.filter((entry) => Object.keys(entry).length > 1);
       }
       this.document.outputs.forEach((entry) => without(entry, "outputSource"));
@@ -178,23 +192,44 @@ composer.document = (() => {
     connect(source, step, id) {
       let entry = this.taken(step, id);
       if (!entry) step.in.push(entry = { id });
-      const before = asList(entry.source).filter((one) => one !== source);
-      const many = given(this.sinkType(step, id)).some((one) => one.endsWith("[]"));
+      entry.source = [...asList(entry.source).filter((one) => one !== source), source];
       delete entry.default;
-      if (many && before.length) {
-        entry.source = [...before, source];
-      } else {
-        const whole = given(this.sinkType(step, id)).some((one) => given(this.sourceType(source) ?? []).some((other) => accepts(one, other)));
-        entry.source = many && !whole ? [source] : source;
-        if (many && !whole) entry.linkMerge = "merge_nested";
-        else delete entry.linkMerge;
+      this.settle(step, entry);
+    }
+
+    /* Write the sources of an entry as CWL has them: one alone, as the one item of an array, or many. */
+    settle(step, entry) {
+      const sink = given(this.sinkType(step, entry.id));
+      const many = sink.some((one) => one.endsWith("[]"));
+      const whole = (source) => sink.some((one) => given(this.sourceType(source) ?? []).some((other) => one.endsWith("[]") === other.endsWith("[]") && accepts(one, other)));
+      const sources = asList(entry.source);
+      delete entry.linkMerge;
+      if (!many || sources.length === 1) {
+        const only = sources.at(-1);
+        const item = many && !whole(only) && only !== undefined;
+        entry.source = item ? [only] : only;
+        if (item) entry.linkMerge = "merge_nested";
+      } else if (sources.some((source) => given(this.sourceType(source) ?? []).some((one) => one.endsWith("[]")))) {
+        entry.linkMerge = "merge_flattened";
       }
+    }
+
+    /* Write anew what a step feeds, and what feeds it, after its results or takings changed. */
+    settleAround(step) {
+      for (const other of this.document.steps) {
+        for (const entry of other.in) {
+          const near = other === step || asList(entry.source).some((source) => source.startsWith(`${step.id}/`));
+          if (near && entry.source !== undefined) this.settle(other, entry);
+        }
+      }
+      this.retypeOutputs();
     }
 
     disconnect(source, step, id) {
       const entry = this.taken(step, id);
       const kept = asList(entry.source).filter((one) => one !== source);
-      if (kept.length) entry.source = kept;
+      entry.source = kept;
+      if (kept.length) this.settle(step, entry);
       else { delete entry.source; delete entry.linkMerge; }
       step.in = step.in.filter((one) => Object.keys(one).length > 1);
     }
@@ -216,7 +251,18 @@ composer.document = (() => {
       step.scatter = kept;
       if (kept.length > 1) step.scatterMethod = step.scatterMethod || "dotproduct";
       else delete step.scatterMethod;
-      this.retypeOutputs();
+      this.retypeInput(step, id);
+      this.settleAround(step);
+    }
+
+    /* Give an input of the workflow that feeds nothing else the type of what it feeds. */
+    retypeInput(step, id) {
+      const sources = this.sources(step, id);
+      const input = sources.length === 1 ? this.input(sources[0]) : undefined;
+      if (!input) return;
+      const fed = this.document.steps.flatMap((one) => one.in).filter((entry) => asList(entry.source).includes(input.id));
+      const leaves = this.document.outputs.some((one) => asList(one.outputSource).includes(input.id));
+      if (fed.length === 1 && !leaves) input.type = this.sinkType(step, id);
     }
 
     /* Give a workflow's outputs the types of what feeds them; types that a person widened stay. */

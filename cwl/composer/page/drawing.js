@@ -5,7 +5,7 @@
    is changed in the workflow itself. */
 
 composer.drawing = (() => {
-  const { clone, asList } = composer.document;
+  const { clone, asList, fits, given } = composer.document;
   const svg = () => document.getElementById("drawing");
   let graph = null;
   let model = null;
@@ -19,7 +19,8 @@ composer.drawing = (() => {
     for (const step of embedded.steps) step.run = clone(flow.processOf(step));
     const made = cwlSvg.WorkflowFactory.from(embedded);
     for (const step of made.steps) {
-      for (const port of step.in) if (shown.has(`${step.id}/${port.id}`)) port.isVisible = true;
+      const named = flow.step(step.id);
+      for (const port of step.in) if (shown.has(`${step.id}/${port.id}`) || flow.isNeeded(named, port.id)) port.isVisible = true;
     }
     for (const event of ["connection.create", "input.create", "output.create"]) made.on(event, () => later());
     return made;
@@ -93,9 +94,9 @@ composer.drawing = (() => {
           new cwlSvg.SVGEdgeHoverPlugin(),
           selection,
           new cwlSvg.ZoomPlugin(),
-          new cwlSvg.SVGValidatePlugin(),
         ],
       });
+      graph.minScale = 0.1;
       selection.registerOnSelectionChange((element) => handlers.selected(element ? selectionOf(element) : null));
       graph.on("afterChange", later);
     } else {
@@ -104,7 +105,21 @@ composer.drawing = (() => {
     }
     if (fresh) fit();
     drawing = false;
+    tellEdges();
     handlers.drawn();
+  }
+
+  /* Tell connections that carry a setting from those that carry files, which are the way of the data,
+     and those whose ends do not fit. The library's own check of these is wrong where jobs are dealt out. */
+  function tellEdges() {
+    for (const edge of svg().querySelectorAll(".edge")) {
+      const { source, node, port, output } = selectionOf(edge);
+      const type = workflow.sourceType(source);
+      const files = type === undefined || given(type).some((one) => /^(File|Directory)/.test(one));
+      const sink = output ? workflow.output(node)?.type : workflow.sinkType(workflow.step(node), port);
+      edge.classList.toggle("is-setting", !files);
+      edge.classList.toggle("is-wrong", type === undefined || sink === undefined || !fits(type, sink));
+    }
   }
 
   function partOf(node) {
@@ -133,7 +148,7 @@ composer.drawing = (() => {
   }
 
   function fit() {
-    if (nodes().length) graph.fitToViewport();
+    if (nodes().length) graph.fitToViewport(true);
   }
 
   function zoom(by) {

@@ -2,7 +2,7 @@
 /* The panel at the right: what is selected, its settings and connections. */
 
 composer.inspector = (() => {
-  const { asList, entries, given, isOptional, words } = composer.document;
+  const { asList, entries, given, words } = composer.document;
   const { element } = cryoverdict;
   const panel = () => document.getElementById("inspector");
 
@@ -103,7 +103,7 @@ composer.inspector = (() => {
     const step = flow.step(id);
     const process = flow.processOf(step);
     const ports = entries(process.inputs);
-    const first = ports.filter((port) => flow.taken(step, port.id) || !mayLack(port));
+    const first = ports.filter((port) => flow.taken(step, port.id) || flow.isNeeded(step, port.id));
     const rest = ports.filter((port) => !first.includes(port));
     return [
       heading("Step", step.label || step.id),
@@ -123,13 +123,11 @@ composer.inspector = (() => {
     ].flat().filter(Boolean);
   }
 
-  const mayLack = (port) => isOptional(port.type) || port.default !== undefined;
-
   function portRow(flow, step, port, act) {
     const name = `${step.id}/${port.id}`;
     const sources = flow.sources(step, port.id);
     const entry = flow.taken(step, port.id);
-    const lacks = !mayLack(port) && !sources.length && entry?.default === undefined;
+    const lacks = flow.isNeeded(step, port.id) && !sources.length && entry?.default === undefined;
     const options = flow.sourcesFor(step, port.id).filter((one) => !sources.includes(one));
     const chosen = (event) => {
       const value = event.target.value;

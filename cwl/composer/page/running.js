@@ -12,7 +12,7 @@ composer.running = (() => {
   function use(given) { values = { ...given }; }
 
   /* Show the inputs to fill in; `ask(path, told)` speaks to the server, `saved()` says under which name. */
-  function show(flow, saved, ask, progress, say) {
+  function show(flow, saved, ask, progress, say, focus = true) {
     const fields = flow.document.inputs.map((one) => {
       const needed = !isOptional(one.type) && one.default === undefined;
       const many = given(one.type).some((kind) => kind.endsWith("[]"));
@@ -40,7 +40,7 @@ composer.running = (() => {
       element("pre", { id: "log", "aria-label": "Log", hidden: true }),
     );
     panel().hidden = false;
-    panel().querySelector(".needed input, .needed textarea, input")?.focus();
+    if (focus) panel().querySelector(".needed input, .needed textarea, input")?.focus();
     poll(ask, progress, say);
   }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,13 @@ from cryoverdict.engine.picking.pick_micrograph import pick_micrograph
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import FACTS, PickingSurvey
-from cryoverdict.engine.picking.second_size import second_size
-from cryoverdict.engine.picking.size_search import confirmed
 from cryoverdict.engine.picking.survey import spread_over, survey
 from cryoverdict.features.feature import Absent
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import GivenCtf, Micrograph
 from tests.engine.picking.painted import DIAMETER_A, PIXEL_A, lattice, painted, write_micrograph
 
-PLACES = lattice(side=360)
+PLACES = lattice(side=240)
 
 
 def _subjects(folder: Path) -> list[PickingMicrograph]:
@@ -28,7 +25,7 @@ def _subjects(folder: Path) -> list[PickingMicrograph]:
     subjects = []
     for seed in range(3):
         path = folder / f"m{seed}.mrc"
-        write_micrograph(path, -painted(PLACES, side=360, seed=seed).pixels, PIXEL_A)
+        write_micrograph(path, -painted(PLACES, side=240, seed=seed).pixels, PIXEL_A)
         subjects.append(PickingMicrograph(micrograph=Micrograph(subject=path.name, path=path)))
     return subjects
 
@@ -75,20 +72,6 @@ def test_a_given_diameter_far_off_is_shown_beside_the_measured_one(
     subjects, _ = surveyed
     found = survey(subjects[:1], given_diameter_a=300.0)
     assert any("given diameter is 300" in reason for reason in found.review_reasons)
-
-
-def test_two_sizes_are_told_apart() -> None:
-    places = lattice(side=560, step=62.0, jitter=6.0)
-    few = np.arange(len(places)) % 3 == 0
-    image = painted(places[~few], side=560, height=1.4, diameter_a=200.0)
-    second = painted(places[few], side=560, height=1.8, diameter_a=90.0, noise=0.0)
-    both = [replace(image, pixels=image.pixels + second.pixels)]
-    first = confirmed(both, 210.0, 0.0, seed=0)
-    assert first is not None
-    assert first.diameter_a == pytest.approx(200.0, rel=0.12)
-    other = second_size(both, first, seed=0)
-    assert other is not None
-    assert other.diameter_a == pytest.approx(90.0, rel=0.2)
 
 
 def test_micrographs_are_spread_over_defocus() -> None:

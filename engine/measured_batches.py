@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.judging import Measurements, list_of_subjects
 from cryoverdict.engine.ledger import read_ledger
 from cryoverdict.engine.measurement_store import MeasurementStore
 from cryoverdict.engine.measuring import Measured, stored_folder
 from cryoverdict.features.micrograph_list import MicrographList
-from cryoverdict.features.table import FeatureTable
+from cryoverdict.features.table import FeatureTable, joined
 
 TABLE = "features.parquet"
 LEDGER = "ledger.json"
@@ -90,14 +88,7 @@ def gather_measurements(
 
 def concatenated(tables: Sequence[FeatureTable]) -> FeatureTable:
     """Return tables with the same features as one, rows in the order given."""
-    return FeatureTable(
-        subjects=tuple(s for table in tables for s in table.subjects),
-        features=tables[0].features,
-        units=tables[0].units,
-        values=np.concatenate([table.values for table in tables]),
-        absent={cell: why for table in tables for cell, why in table.absent.items()},
-        given=frozenset(cell for table in tables for cell in table.given),
-    )
+    return joined(tables)
 
 
 def _table_path(given: Path) -> Path:

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from cryoverdict.engine.engine_error import EngineError
 
+# What is left of a socket's 107 bytes beside the names that Python adds.
+LONGEST_TEMPORARY = 60
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -34,6 +36,7 @@ def each(
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import active_children, forkserver, get_context, resource_tracker
 
+    _name_sockets_shortly()
     waiting: deque[Future[Result]] = deque()
     resource_tracker.ensure_running()  # it sets the mask of its own, and would undo this one
     with _signals_held_back():
@@ -77,6 +80,26 @@ def _signals_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _name_sockets_shortly() -> None:
+    """Let the workers' sockets lie in a folder whose name is short enough for the system.
+
+    A name of a socket may have 107 bytes; the temporary folders that workflow runners give to a job
+    are often longer.
+    """
+    import tempfile
+    from multiprocessing import util
+
+    given = tempfile.gettempdir()
+    if len(given) <= LONGEST_TEMPORARY:
+        return
+    tempfile.tempdir = "/tmp"
+    try:
+        # Made once, for the life of this process, and removed at its end.
+        util.get_temp_dir()
+    finally:
+        tempfile.tempdir = given
 
 
 def _begin_worker() -> None:

@@ -59,9 +59,12 @@ def find_file(reference: Reference, folder: Path) -> Path:
 def refer_to(path: Path, folder: Path) -> Reference:
     """Return the reference of a file; raises `InputError` where it lies elsewhere."""
     resolved = path.resolve()
-    for shipped, base in ((False, folder.resolve()), (True, SHIPPED.resolve())):
-        if resolved.is_relative_to(base):
-            reference = Reference(shipped=shipped, path=resolved.relative_to(base).as_posix())
+    for shipped, base in ((True, SHIPPED.resolve()), (False, folder.resolve())):
+        if not resolved.is_relative_to(base):
+            continue
+        relative = resolved.relative_to(base)
+        if not shipped or relative.parts[0] in SHIPPED_FOLDERS:
+            reference = Reference(shipped=shipped, path=relative.as_posix())
             find_file(reference, folder)
             return reference
     msg = f"{path}: lies neither in {folder} nor in the package; give its folder with --folder"

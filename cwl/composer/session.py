@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cryoverdict.cwl.composer.checking import check_workflow
 from cryoverdict.cwl.composer.job_values import read_values, write_value
 from cryoverdict.cwl.composer.references import (
     SHIPPED,
@@ -16,7 +17,6 @@ from cryoverdict.cwl.composer.references import (
     read_reference,
     read_reference_file,
 )
-from cryoverdict.cwl.composer.checking import check_workflow
 from cryoverdict.cwl.composer.workflow_document import (
     Document,
     list_entries,
@@ -35,6 +35,9 @@ class ComposerSession:
     def __init__(self, folder: Path, first: Reference) -> None:
         """Take a folder that exists; raises `InputError` where ``first`` cannot be opened."""
         self.folder = folder.resolve()
+        if self.folder.is_relative_to(SHIPPED.resolve()):
+            msg = f"{folder}: belongs to the package; give another folder with --folder"
+            raise InputError(msg)
         self.first = first
         self.current: WorkflowRun | None = None
         open_workflow(first, self.folder)

@@ -21,6 +21,8 @@ OF_TYPE = re.compile(
 )
 TRIED = re.compile(r", tried(?: .*)?$")
 LIMIT_S = 120
+# `python -m cwltool` would do, but drops the exit code.
+CWLTOOL = "import sys; from cwltool.main import run; sys.exit(run(sys.argv[1:]))"
 PARTS = ("inputs", "steps", "outputs")
 
 
@@ -41,13 +43,14 @@ def validate_workflow(path: Path) -> tuple[Fault, ...]:
     try:
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "cwltool", "--disable-color", "--validate", "--strict"),
+                *(sys.executable, "-c", CWLTOOL, "--disable-color", "--validate", "--strict"),
                 path.name,
             ],
             cwd=path.parent,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            # Validating, it logs to its standard output.
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             text=True,
             encoding="utf-8",
@@ -60,7 +63,7 @@ def validate_workflow(path: Path) -> tuple[Fault, ...]:
         raise ProgramError(msg) from error
     if done.returncode == 0:
         return ()
-    faults = read_faults(done.stderr.splitlines(), path.name, node_lines(path))
+    faults = read_faults(done.stdout.splitlines(), path.name, node_lines(path))
     return faults or (Fault(part="", node="", text="cwltool does not accept it and says nothing"),)
 
 

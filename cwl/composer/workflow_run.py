@@ -122,7 +122,7 @@ class WorkflowRun:
 
     def _place(self, outputs: dict[str, Any]) -> None:
         """Put the outputs into the run's folder, a folder for each output of the workflow."""
-        placed = []
+        placed: list[Path] = []
         try:
             for name, value in outputs.items():
                 target = self.folder / name

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cryoverdict.engine.classification.batching import batch_size, random_part
 from cryoverdict.engine.classification.classification import Classification, IterationReport
 from cryoverdict.engine.classification.expectation import (
     Search,
@@ -52,10 +53,6 @@ Progress = Callable[[IterationReport], None]
 # Is given a report and the averages of that moment ``(K, box, box)``, largest share first.
 Watch = Callable[[IterationReport, NDArray[np.float32]], None]
 WATCH_EVERY = 5
-# Log-likelihoods of one batch: large enough for the matrix products, small enough for the cache.
-BATCH_VALUES = 4_000_000
-BATCH_VALUES_GPU = 200_000_000
-FEWEST_AT_ONCE, MOST_AT_ONCE = 8, 64
 # Particles have one noise level until averages can tell signal from noise.
 FIRST_NORM = 4
 FARTHEST_PX = 0.125  # of the box: no particle's centre is sought farther away
@@ -179,7 +176,7 @@ class _Run:
     ) -> _Run:
         """Make the first averages."""
         count, classes = len(images.stack), images.parameters.classes
-        looked_at = _subset(count, stages[0].particles, rng)
+        looked_at = random_part(count, stages[0].particles, rng)
         power = image_power(images, looked_at, 256)
         noise = power.mean_power()
         first_power = expected_signal(power)
@@ -208,7 +205,7 @@ class _Run:
 
     def iterate(self, number: int, stage: Stage) -> IterationReport:
         """Do one iteration: expectation, maximisation, new noise, refilled classes, new centres."""
-        indices = _subset(len(self.stack), stage.particles, self.rng)
+        indices = random_part(len(self.stack), stage.particles, self.rng)
         before = self.particles.number[indices].copy()
         search = prepared_search(self.grid, self.references, stage)
         fresh = self._expect(indices, search, number)
@@ -250,7 +247,7 @@ class _Run:
         inverse, norms = 1.0 / self.noise, self._norms(number)
         lanes = lane_count(Accumulator.bytes(search, self.grid), device)
         blocks = laid_out(indices, lanes)
-        size = _batch_size(search, self.images)
+        size = batch_size(search, self.images)
         self.images.make_ready(self.threads)
 
         def work(lane: int) -> tuple[Accumulator, ImagePower]:
@@ -351,19 +348,3 @@ class _Run:
             mask_share=self.grid.mask_share,
             history=tuple(self.history),
         )
-
-
-def _subset(count: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return ``wanted`` random particles in ascending order, or all."""
-    if wanted >= count:
-        return np.arange(count)
-    return np.sort(rng.choice(count, wanted, replace=False))
-
-
-def _batch_size(search: Search, images: PolarImages) -> int:
-    """Return how many particles are compared at once."""
-    each = search.reference.shape[2] * len(search.turns_rad)
-    room = BATCH_VALUES if images.device.type == "cpu" else BATCH_VALUES_GPU
-    return int(
-        np.clip(room // each, FEWEST_AT_ONCE, MOST_AT_ONCE if room == BATCH_VALUES else 4096)
-    )

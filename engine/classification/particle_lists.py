@@ -66,16 +66,17 @@ def read_particle_lists(sources: Sequence[Path]) -> ParticleLists:
     A particle whose stack is missing or too short is an error and the others go on; an image that
     stands twice is taken once. Optics groups of the same name and settings become one (two batches
     of a session), those of the same name and other settings are renamed. Image names stay as they
-    are, except where lists in several folders name images beside themselves: then the list's
-    folder, from the folder all lists share, comes before them. Raises `InputError` where nothing
-    can be read, or where boxes or pixel sizes differ.
+    are, except where lists in several folders mean different files by one name: then the list's
+    folder, from the folder all lists share, comes before those beside it. Raises `InputError`
+    where nothing can be read, or where boxes or pixel sizes differ.
     """
     lists = [_list_of(source) for source in sources]
     tables = [particle_tables(star) for star in lists]
     merged = merged_optics(
         [(star, table, optics) for star, (table, optics, _) in zip(lists, tables, strict=True)]
     )
-    shared = _shared_folder(lists)
+    clash = _same_names({star: names for star, (_, _, names) in zip(lists, tables, strict=True)})
+    shared = _shared_folder(lists) if clash else None
     found = _Gathering()
     for position, (star, (table, _, names)) in enumerate(zip(lists, tables, strict=True)):
         prefix = None if shared is None else Path(os.path.relpath(star.absolute().parent, shared))
@@ -116,6 +117,20 @@ def _shared_folder(lists: Sequence[Path]) -> Path | None:
     """Return the folder above lists that lie in several folders; ``None`` if all lie in one."""
     folders = {str(star.absolute().parent) for star in lists}
     return None if len(folders) == 1 else Path(os.path.commonpath(sorted(folders)))
+
+
+def _same_names(names: Mapping[Path, Sequence[str]]) -> bool:
+    """Return whether two lists in different folders name a stack beside themselves alike.
+
+    Batches of one session do not: each micrograph has its own stack, and is in one batch.
+    """
+    owner: dict[str, Path] = {}
+    for star, images in names.items():
+        folder = star.absolute().parent
+        for stack in {name.rpartition("@")[2] for name in images}:
+            if owner.setdefault(stack, folder) != folder and not Path(stack).is_absolute():
+                return True
+    return False
 
 
 def _gather(

@@ -122,7 +122,8 @@ def evaluate(
     Sets that the candidate learnt from are judged by models fitted the same way without them, in
     ``folds`` parts that keep data sets whole; other sets by the candidate as it is. The installed
     model is judged beside it on the sets that it has not learnt from. Sets that taught the image
-    network are judged without their embeddings. Raises `EngineError` where the sets are too few to be left out.
+    network are judged without their embeddings. Raises `EngineError` where the sets are too few to
+    be left out.
     """
     sets = unspoilt(sets)
     learnt = set(candidate.card.get("data_sets", ()))

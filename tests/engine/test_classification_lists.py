@@ -56,6 +56,17 @@ def test_batches_of_one_session_share_an_optics_group(tmp_path: Path) -> None:
     assert np.array_equal(found.stack.read(np.arange(3)), IMAGES[[0, 1, 3]])
 
 
+def test_batches_with_stacks_of_their_own_keep_their_names(tmp_path: Path) -> None:
+    """The result does not say where the batches lay, which differs between workflow runners."""
+    for name, half in (("one", IMAGES[:2]), ("two", IMAGES[2:])):
+        (tmp_path / name / "particles").mkdir(parents=True)
+        write_mrcs(tmp_path / name / "particles" / f"{name}.mrcs", half, 3.5)
+        write_list(tmp_path / name, [f"1@particles/{name}.mrcs"])
+    found = read_particle_lists([tmp_path / "one", tmp_path / "two"])
+    assert found.names == ("1@particles/one.mrcs", "1@particles/two.mrcs")
+    assert np.array_equal(found.stack.read(np.arange(2)), IMAGES[[0, 2]])
+
+
 def test_groups_of_one_name_and_other_settings_stay_apart(tmp_path: Path) -> None:
     write_mrcs(tmp_path / "m.mrcs", IMAGES, 3.5)
     lists = [

@@ -66,9 +66,9 @@ def command(
     """Fit a candidate model that judges micrographs.
 
     SETS are folders with features.parquet and labels.csv, or folders of such folders, as
-    `cryoverdict catalogue export` writes them. Writes reject-micrographs.json; then
-    `cryoverdict evaluate` says how good it is and `cryoverdict promote` puts it into use. Same
-    sets, rules and seed: same bytes.
+    `cryoverdict catalogue export` writes them. Writes reject-micrographs.json and, of its linear
+    part, coefficients.csv; then `cryoverdict evaluate` says how good it is and `cryoverdict
+    promote` puts it into use. Same sets, rules and seed: same bytes.
     """
     if not (sets or reference or simulated is not None):
         msg = "give labelled SETS, --reference or --simulated N"

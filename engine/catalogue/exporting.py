@@ -29,7 +29,6 @@ from cryoverdict.features.feature import Answer, Feature
 from cryoverdict.features.table import FeatureTable
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What is exported: empty tuples and ``None`` mean all.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.kind_model import KindModel
@@ -14,6 +17,9 @@ from cryoverdict.engine.training.labelled_set import SIMULATED, LabelledSet
 from cryoverdict.engine.training.training import train_kind
 from cryoverdict.features.embedding import taught_by
 from cryoverdict.rules.rule_set import RuleSet
+
+COEFFICIENTS = "coefficients.csv"
+NORMAL_95 = 1.96
 
 
 def train_candidate(
@@ -24,7 +30,7 @@ def train_candidate(
     *,
     recipe: Recipe,
 ) -> KindModel:
-    """Fit a kind's models on all sets and write ``KIND.json`` into ``output``.
+    """Fit a kind's models on all sets; write ``KIND.json`` and ``coefficients.csv``.
 
     Data sets that the image network learnt from teach models without their embeddings: it knows
     them by heart. Same sets, rules and recipe: same bytes. Raises `EngineError` where there is too
@@ -35,7 +41,28 @@ def train_candidate(
     model = train_kind(kind, rules, sets, recipe=recipe, card=card, limits=True)
     output.mkdir(parents=True, exist_ok=True)
     model.write(output / f"{kind.id}.json")
+    write_coefficients(output / COEFFICIENTS, model)
     return model
+
+
+def write_coefficients(path: Path, model: KindModel) -> None:
+    """Write the GLMs' coefficients with their 95 % intervals, the strongest of each target first.
+
+    A coefficient is in log-odds a robust deviation of its feature; where a sign is forbidden the
+    feature is left out of the fit and of the file.
+    """
+    targets = [model.favourable, *([model.grade] if model.grade else []), *model.defects.values()]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["target", "feature", "coefficient", "low", "high"])
+        for one in targets:
+            glm = one.members.glm
+            for j in np.argsort(-np.abs(glm.coefficients), kind="stable"):
+                value, error = float(glm.coefficients[j]), float(glm.standard_errors[j])
+                if error > 0.0:
+                    ends = (value - NORMAL_95 * error, value + NORMAL_95 * error)
+                    told = [f"{x:.4f}" for x in (value, *ends)]
+                    table.writerow([one.target, one.features[j], *told])
 
 
 def unspoilt(sets: Sequence[LabelledSet]) -> list[LabelledSet]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_same_sets_give_the_same_bytes(trained: Path, tmp_path: Path) -> None:
     assert code == 0
     name = "reject-micrographs.json"
     assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_coefficients_are_written_with_their_intervals(trained: Path) -> None:
+    with (trained / "coefficients.csv").open(newline="") as lines:
+        rows = [r for r in csv.DictReader(lines) if r["target"] == "keep"]
+    film = next(r for r in rows if r["feature"] == "film_fraction")
+    low, value, high = (float(film[name]) for name in ("low", "coefficient", "high"))
+    assert low < value < high < 0.0
+    model = read_model(trained / "reject-micrographs.json").favourable
+    assert value == pytest.approx(
+        model.members.glm.coefficients[model.features.index("film_fraction")], abs=1e-4
+    )
+    sizes = [abs(float(r["coefficient"])) for r in rows]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def promote(folder: Path, *more: str) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.output_folder import place_inside
 from cryoverdict.features.micrograph_list import MicrographList
 from cryoverdict.features.relion_list import NAME, PATH
 from cryoverdict.features.star import UNKNOWN, StarTable, read_star, write_star
@@ -77,7 +78,9 @@ def split_judged(
         path = inside / GOOD
         _write_batch(path, micrographs, {s: where[s] for s in subjects})
         for name in _areas(path):
-            source, target = judged / name, inside / name
+            source, target = (
+                place_inside(at, name, named_by=judged / GOOD) for at in (judged, inside)
+            )
             if not source.is_file():
                 msg = f"{source}: the map of a usable area is not there; judge again"
                 raise EngineError(msg)

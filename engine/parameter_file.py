@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.parameter_decision import ParameterDecision
+from cryoverdict.engine.record_fault import record_fault
+
+# So much of a value that is none is shown.
+SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +73,36 @@ def read_parameter_file(path: Path, kind: str) -> ParameterFile:
     accepted = f"accepted is the {kind}.json of decide-{kind}"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        numbers = {str(name): float(value) for name, value in record["parameters"].items()}
         found = str(record["kind"])
+        if found != kind:
+            msg = f"{path}: holds {found} parameters; {accepted}"
+            raise EngineError(msg)
+        parameters = {str(name): value for name, value in record["parameters"].items()}
+        units, digests = (dict(record.get(name) or {}) for name in ("units", "digests"))
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); {accepted}"
         raise EngineError(msg) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: not a file of parameters ({error!r}); {accepted}"
+        msg = f"{path}: not a file of parameters: {record_fault(error)}; {accepted}"
         raise EngineError(msg) from error
-    if found != kind:
-        msg = f"{path}: holds {found} parameters; {accepted}"
-        raise EngineError(msg)
-    strange = next((name for name, value in numbers.items() if not isfinite(value)), None)
-    if strange is not None:
-        msg = f"{path}: {strange} is not finite; {accepted}"
+    strange = [name for name, value in parameters.items() if not _is_number(value)]
+    if strange:
+        held = json.dumps(parameters[strange[0]])[:SHOWN]
+        msg = f"{path}: {strange[0]} is {held}; accepted is a finite number"
         raise EngineError(msg)
     templates = record.get("templates")
     return ParameterFile(
         kind=found,
-        parameters=numbers,
-        units=dict(record.get("units") or {}),
+        parameters={name: float(value) for name, value in parameters.items()},
+        units=units,
         templates=None if templates is None else str(templates),
-        digests=dict(record.get("digests") or {}),
+        digests=digests,
         version=str(record.get("version", "")),
     )
+
+
+def _is_number(value: object) -> bool:
+    """Say whether a value of a JSON record is a finite number; a switch is written as 0 or 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.parameter_decision import ParameterDecision
+from cryoverdict.engine.record_fault import record_fault
 
 
 def write_records(path: Path, decisions: Iterable[ParameterDecision]) -> None:
@@ -26,11 +27,14 @@ def read_records(path: Path) -> tuple[ParameterDecision, ...]:
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); accepted is a decisions.jsonl"
         raise EngineError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path}: {record_fault(error)}; accepted is a decisions.jsonl"
+        raise EngineError(msg) from error
     found = []
     for number, line in enumerate(lines, start=1):
         try:
             found.append(ParameterDecision.from_dict(json.loads(line)))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            msg = f"{path}:{number}: not a parameter decision ({error!r}); write it anew"
+            msg = f"{path}:{number}: not a parameter decision: {record_fault(error)}; write it anew"
             raise EngineError(msg) from error
     return tuple(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryoverdict.engine.batches import batches_of
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.output_folder import place_inside
 from cryoverdict.features.relion_list import NAME
 from cryoverdict.features.star import StarTable, read_star, write_star
 
@@ -45,7 +46,10 @@ def split_picked(picked: Path, folder: Path, *, size: int) -> tuple[Path, ...]:
             cut = {**found, main: _only(found[main], chosen.__contains__)}
             write_star(inside / name, cut)
         for micrograph in part:
-            source, target = picked / files[micrograph], inside / files[micrograph]
+            source, target = (
+                place_inside(place, files[micrograph], named_by=lists[AUTOPICK])
+                for place in (picked, inside)
+            )
             if not source.is_file():
                 msg = f"{source}: the coordinates are not there; pick again"
                 raise EngineError(msg)

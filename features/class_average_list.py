@@ -12,6 +12,7 @@ from cryoverdict.features.class_average import ClassAverage, ClassSet, FloatArra
 from cryoverdict.features.cryosparc_classes import read_cryosparc_classes
 from cryoverdict.features.image_stack import read_stack
 from cryoverdict.features.input_error import InputError
+from cryoverdict.features.optics import Optics
 from cryoverdict.features.relion_classes import read_relion_classes
 
 STACKS = (".mrc", ".mrcs")
@@ -49,8 +50,10 @@ def read_classes(paths: Sequence[Path], pixel_size_a: float | None = None) -> Cl
 
     A folder stands for the images in it, in the order of the numbers in their names. Images know
     no metadata; a stack's header may give a pixel size. What cannot be read is listed in
-    ``unreadable``; raises `InputError` where nothing can.
+    ``unreadable``; raises `InputError` where nothing can, and for a pixel size
+    that no microscope has.
     """
+    Optics(pixel_size_a=pixel_size_a)  # it refuses absurd numbers
     files = [p for path in paths for p in (_images_in(path) if path.is_dir() else [path])]
     if any(p.suffix == ".cs" for p in files):
         return read_cryosparc_classes([p for p in files if p.suffix == ".cs"])

@@ -103,7 +103,7 @@ def command(
         raise click.UsageError(msg)
     judge = seat_judge(SELECT_CLASSES, rule_layers=rule_layers, model_path=judge_path)
     run = _run_of(star, data, folder, given, pixel_size_a)
-    with writing_into(output):
+    with writing_into(output, step="decide-classes"):
         selection = select_classes(run, judge, rule_layers=rule_layers)
         ledger = write_selection(selection, output)
         page = report_classes(output, selection=selection, judge=judge, ledger=ledger)

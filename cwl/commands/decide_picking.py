@@ -72,9 +72,10 @@ def command(
 
     rules = load_rules(PICKING.id, rule_layers, features=PICKING.units())
     listed = read_picking_list(micrographs, optics)
+    listed.check_any()
     averages = None if class_averages is None else read_templates(class_averages)
     findings = [] if good_particles is None else [good_particle_finding(good_particles)]
-    with writing_into(output):
+    with writing_into(output, step="decide-picking"):
         decided = decide_picking(
             listed.subjects,
             rules,

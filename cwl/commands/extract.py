@@ -73,7 +73,7 @@ def command(
     settled = read_parameter_file(parameters, "classification")
     settings = ExtractionSettings.from_settings(settled.parameters, edge=edge)
     picked = read_picked(picks, optics, lists=lists)
-    with writing_into(output):
+    with writing_into(output, step="extract"):
         done = extract_all(
             picked,
             settings,

@@ -124,7 +124,7 @@ def command(
         boxes=boxes,
         threads=options.thread_count(threads),
     )
-    with writing_into(output):
+    with writing_into(output, step="pick"):
         run = run_picking(listed, request, output, rules=rules, tracked=tracker(quiet))
         page = report_picking(output, run=run, request=request, settled=parameter_path)
     picked = {o.subject: o.count for o in run.outcomes}

@@ -88,7 +88,7 @@ def command(
     settings = ExtractionSettings.from_settings(settled.parameters, edge=edge)
     selected = read_selected(particles)
     listed = read_micrograph_list(list(map(standard_list, lists)), optics) if lists else None
-    with writing_into(output):
+    with writing_into(output, step="write-stack"):
         done = write_stack(
             selected,
             settings,

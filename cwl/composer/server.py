@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(questions[kind])
 
     def do_POST(self) -> None:
-        """Save, run, stop, or end."""
+        """Save, run or stop."""
         path = self._path()
         if path is None:
             return
@@ -143,10 +143,6 @@ class _Handler(BaseHTTPRequestHandler):
             case "stop":
                 session.stop()
                 return session.run_state()
-            case "finish":
-                # The server cannot wait for itself: another thread ends it after this answer.
-                threading.Thread(target=self.server.shutdown, daemon=True).start()
-                return {}
             case _:
                 raise ValueError
 

@@ -38,7 +38,10 @@ def place_outputs(outputs: dict[str, Any], folder: Path) -> tuple[Path, ...]:
     for name, target in placed.items():
         if target.is_dir():
             shutil.rmtree(target)
-        (part / name).replace(target)
+        elif target.exists():
+            # Renaming one name of a file to another of its names does nothing.
+            target.unlink()
+        (part / name).rename(target)
     part.rmdir()
     return tuple(placed.values())
 

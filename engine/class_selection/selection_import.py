@@ -34,7 +34,7 @@ def read_selection(folder: Path) -> LabelledSet:
     if (folder / SELECTION).is_file():
         return _of_job(folder)
     if (folder / LABELS).is_file():
-        with (folder / LABELS).open(newline="", encoding="utf-8") as lines:
+        with (folder / LABELS).open(newline="", encoding="utf-8", errors="replace") as lines:
             columns = next(csv.reader(lines), [])
         return _of_images(folder) if "file" in columns else read_labelled_set(folder)
     msg = f"{folder}: holds no selection; accepted are {SELECTION} or {LABELS}"
@@ -128,13 +128,27 @@ def _option(job: Path, name: str) -> str | None:
 def _of_images(folder: Path) -> LabelledSet:
     """Return the set of a folder of images with a list of which were selected."""
     path = folder / LABELS
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    selected: dict[str, bool] = {}
+    place = str(path)
     try:
-        selected = {row["file"]: bool(int(row["selected"])) for row in rows}
-    except (KeyError, ValueError, TypeError) as error:
-        msg = f"{path}: {error!r}; accepted are the columns file and selected (0 or 1)"
+        with path.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            for row in reader:
+                place = f"{path}:{reader.line_num}"
+                selected[row["file"]] = {"0": False, "1": True}[row["selected"].strip()]
+    except (AttributeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        msg = f"{place}: not a label; accepted are the columns file and selected (0 or 1)"
         raise InputError(msg) from error
+    strange = next((name for name in selected if not name or Path(name).name != name), None)
+    if strange is not None:
+        msg = f"{path}: {strange} is no plain name; accepted are the images beside this list"
+        raise InputError(msg)
     classes = read_classes([folder / name for name in selected])
+    several = next(
+        (a.subject for a in classes.averages if Path(a.subject).name not in selected), None
+    )
+    if several is not None:
+        msg = f"{path}: {several} is one of a stack; accepted is one class average a file"
+        raise InputError(msg)
     labels = {a.subject: Label(favourable=selected[Path(a.subject).name]) for a in classes.averages}
     return LabelledSet(name=folder.name, table=measure_classes(classes), labels=labels)

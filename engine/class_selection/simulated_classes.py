@@ -15,6 +15,7 @@ from cryoverdict.engine.class_selection.simulated_picks import (
     write_picks,
 )
 from cryoverdict.engine.parallel import each
+from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.input_error import InputError
 
 CLASS_TRUTH = "class_truth.csv"
@@ -107,6 +108,7 @@ def _write_table(path: Path, columns: tuple[str, ...], rows: object) -> None:
 def read_class_truths(folder: Path) -> tuple[ClassTruth, ...]:
     """Return the truth that stands beside a simulated classification."""
     path = folder / CLASS_TRUTH
+    accepted = "accepted is the truth that a simulated classification leaves"
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             return tuple(
@@ -120,6 +122,9 @@ def read_class_truths(folder: Path) -> tuple[ClassTruth, ...]:
                 )
                 for row in csv.DictReader(lines)
             )
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        msg = f"{path}: {error!r}; accepted is the truth that a simulated classification leaves"
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror}); {accepted}"
+        raise InputError(msg) from error
+    except (KeyError, ValueError, TypeError) as error:
+        msg = f"{path}: {record_fault(error)}; {accepted}"
         raise InputError(msg) from error

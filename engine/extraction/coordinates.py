@@ -55,6 +55,8 @@ def _coordinate_table(path: Path) -> StarTable:
     for table in blocks.values():
         if X in table.columns and Y in table.columns:
             return table
+        if not table.columns:  # RELION writes an empty block where it found nothing
+            return StarTable(columns=(X, Y), rows=())
     found = ", ".join(label for t in blocks.values() for label in t.columns[:6]) or "nothing"
     msg = f"{path}: found {found}; accepted are coordinates with _{X} and _{Y}"
     raise InputError(msg)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryoverdict.engine.extraction.coordinates import read_coordinates
+from cryoverdict.engine.extraction.coordinates import X, Y, read_coordinates
 from cryoverdict.engine.extraction.extract_micrograph import (
     Extracted,
     ExtractionTask,
@@ -168,6 +168,12 @@ def _gather(
     ledger = Ledger(step="extract", entries=tuple(lost), counts=bins.counts(), items_file=BINS_FILE)
     ledger.write(output / "ledger.json")
     notes = [f"{text} ({n} micrographs)" for text, n in sorted(said.items())]
+    nowhere = bins.by_fate().get("not_a_number", 0)
+    if nowhere:
+        notes.append(
+            f"{nowhere} picks have no coordinates: in _{X} or _{Y} stands no number; correct or "
+            "remove these rows"
+        )
     if with_ctf and without_ctf:
         notes.append(f"{without_ctf} micrographs have no CTF: their particles carry nan for it")
     return Extraction(

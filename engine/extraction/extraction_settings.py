@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal, get_args
+from typing import Literal
 
 from cryoverdict.engine.engine_error import EngineError
 
 EdgePolicy = Literal["particle", "box", "fill"]
-EDGE_POLICIES: tuple[EdgePolicy, ...] = get_args(EdgePolicy)
 # RELION's own usual choice: the background lies outside 75 % of the box's width.
 USUAL_RADIUS = 0.375
 NEEDED = ("box_px", "binned_box_px", "background_radius_px", "invert_contrast", "fit_plane")
@@ -52,7 +51,7 @@ class ExtractionSettings:
     def __post_init__(self) -> None:
         """Refuse numbers that no image can be cut with."""
         faults = [
-            f"{name} is {size}; accepted is an even number from {LEAST_BOX_PX} to {MOST_BOX_PX}"
+            f"{name} is {size:g}; accepted is an even number from {LEAST_BOX_PX} to {MOST_BOX_PX}"
             for name in ("box_px", "binned_box_px")
             if (size := getattr(self, name)) % 2 or not LEAST_BOX_PX <= size <= MOST_BOX_PX
         ]
@@ -68,6 +67,11 @@ class ExtractionSettings:
             )
         if self.dust_sigma is not None and not self.dust_sigma > 0.0:
             faults.append(f"dust_sigma is {self.dust_sigma:g}; accepted is more than 0, or none")
+        faults += [
+            f"{name} is {length:g}; accepted is more than 0, or none"
+            for name in ("binned_pixel_size_a", "mask_diameter_a")
+            if (length := getattr(self, name)) is not None and not length > 0.0
+        ]
         if not self.duplicate_distance_a >= 0.0:
             faults.append(
                 f"duplicate_distance_a is {self.duplicate_distance_a:g}; accepted is 0 up"

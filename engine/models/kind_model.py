@@ -17,6 +17,7 @@ from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.models.embedding_basis import EmbeddingBasis
 from cryoverdict.engine.models.novelty import Novelty, trust_at
 from cryoverdict.engine.models.offset_model import OffsetModel
+from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.table import FeatureTable
 
 FORMAT = 1
@@ -104,9 +105,8 @@ class KindModel:
                 novelty=novelty and Novelty.from_dict(novelty),
             )
         except (KeyError, TypeError, ValueError) as error:
-            msg = (
-                f"{place}: not a cryoverdict model ({error!r}); write one with `cryoverdict train`"
-            )
+            fault = record_fault(error)
+            msg = f"{place}: not a cryoverdict model: {fault}; write one with `cryoverdict train`"
             raise EngineError(msg) from error
 
 

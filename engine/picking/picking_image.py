@@ -32,8 +32,8 @@ class PickingImage:
     file's own contrast times ``sign`` (−1 makes dark particles light). ``kind`` ``(y, x)`` uint8
     holds the codes of `AreaKind`. A pixel is ``pixel_size_a`` wide; pixel ``i`` of an axis lies at
     ``(i + 0.5) * step - 0.5`` of the full-size micrograph of ``full_shape``, with ``step``
-    ``(y, x)``. ``ctf`` is ``None`` where neither the list nor the rings tell it; ``ctf_given``
-    whether the list did. ``file_contrast`` is positive where the file's particles seem dark, by
+    ``(y, x)``. ``ctf`` is ``None`` where neither the list nor the rings tell it.
+    ``file_contrast`` is positive where the file's particles seem dark, by
     the contrast sign of the view.
     """
 
@@ -44,7 +44,6 @@ class PickingImage:
     step: tuple[float, float]
     full_shape: tuple[int, int]
     ctf: Ctf | None
-    ctf_given: bool
     file_contrast: float
 
     @property
@@ -105,7 +104,6 @@ def picking_image(
         sign = -sign
     kind = _kinds(subject.usable_area, view, shape)
     step = (full_shape[0] / shape[0], full_shape[1] / shape[1])
-    ctf, given = _ctf(subject, view) if with_ctf else (None, False)
     return PickingImage(
         subject=subject.subject,
         pixels=_standardised(pixels * np.float32(sign), kind == AreaKind.USABLE),
@@ -113,8 +111,7 @@ def picking_image(
         pixel_size_a=full_size_a * (step[0] * step[1]) ** 0.5,
         step=step,
         full_shape=full_shape,
-        ctf=ctf,
-        ctf_given=given,
+        ctf=_ctf(subject, view) if with_ctf else None,
         file_contrast=view.contrast_sign,
     )
 
@@ -206,8 +203,8 @@ def _kinds(stored: Path | None, view: View, shape: tuple[int, int]) -> NDArray[n
     return spread_cells(kind.astype(np.uint8), shape)
 
 
-def _ctf(subject: PickingMicrograph, view: View) -> tuple[Ctf | None, bool]:
-    """Return the CTF of the list, or the fitted one where its rings are seen, and whether given.
+def _ctf(subject: PickingMicrograph, view: View) -> Ctf | None:
+    """Return the CTF of the list, or the fitted one where its rings are seen.
 
     Where the rings lie depends, at the resolution of picking, on the product of wavelength and
     defocus alone, so that a usual microscope stands in for one that is not named.
@@ -217,15 +214,15 @@ def _ctf(subject: PickingMicrograph, view: View) -> tuple[Ctf | None, bool]:
     optics = view.optics.completed(USUAL_OPTICS)
     given = subject.micrograph.given_ctf
     if given is not None and not view.optics.missing_for_ctf:
-        return Ctf.of(given, optics), True
+        return Ctf.of(given, optics)
     try:
         fit = fit_ctf(view.spectrum, optics)
     except InputError:  # too coarse for rings
-        return None, False
+        return None
     sure = fit.rings_seen
     if not view.grey.has_counts:  # stretched or denoised pictures may show rings that are none
         sure = sure and fit.ring_count >= FEWEST_RINGS and fit.ctf.mean_defocus_a > NEAREST_FOCUS_A
-    return (fit.ctf, False) if sure else (None, False)
+    return fit.ctf if sure else None
 
 
 def _standardised(pixels: _Float, usable: NDArray[np.bool_]) -> _Float:

@@ -36,6 +36,8 @@ MOST_SURVEYED = 24
 # Sizes are looked for in fewer, for many trials are made.
 MOST_SCANNED, MOST_FOLLOWED = 4, 8
 BOOTSTRAPS = 400
+# A smaller disc is a point at this sampling.
+LEAST_DIAMETER_PX = 3.0
 USUAL_RATE = 0.25
 # A shape counts as better than soft balls where it finds more at this stricter rate.
 COMPARED_RATE = 0.1
@@ -54,6 +56,7 @@ def survey(
 
     At most 24 micrographs, spread over the list, are read. ``class_averages`` are the good class
     averages of round one: they then tell the diameter and become the templates.
+    ``given_diameter_a`` must be one that the micrographs can show.
     ``false_discovery_rate`` bounds the share of chance among the picks; the threshold is the one
     with the best expected F within it. Raises `InputError` where no micrograph can be used.
     """
@@ -62,6 +65,8 @@ def survey(
     sign = _contrast_sign(images)
     if sign > 0.0:
         images, faults = _images(chosen, threads, sign)
+    if given_diameter_a is not None:
+        _check_diameter(given_diameter_a, images)
     classes = None if class_averages is None else class_sizes(class_averages)
     curve, sizes = _sizes(images, given_diameter_a, classes, seed)
     size = best_size(sizes, given_diameter_a) if sizes else None
@@ -128,6 +133,18 @@ def _images(
         msg = f"no micrograph can be surveyed for picking; the first fault: {_first(faults)}"
         raise InputError(msg)
     return images, faults
+
+
+def _check_diameter(diameter_a: float, images: Sequence[PickingImage]) -> None:
+    """Raise `InputError` for a diameter that no picture of these can show."""
+    low = LEAST_DIAMETER_PX * max(i.pixel_size_a for i in images)
+    high = min(min(i.pixels.shape) * i.pixel_size_a for i in images)
+    if not low <= diameter_a <= high:
+        msg = (
+            f"the given diameter is {diameter_a:g} Å; accepted is {low:.0f} to {high:.0f} Å in "
+            "these micrographs"
+        )
+        raise InputError(msg)
 
 
 def _few(images: Sequence[PickingImage], most: int) -> list[PickingImage]:

@@ -29,6 +29,14 @@ class PickingList:
         """Sentences about the list for the reader of the output."""
         return self.micrographs.notes
 
+    def check_any(self) -> None:
+        """Raise `InputError` where none of the micrographs is there, with the first one's fault."""
+        lost = self.micrographs.unreadable
+        if not self.subjects and lost:
+            first = next(iter(lost))
+            msg = f"none of the {len(lost)} micrographs is there; {first}: {lost[first]}"
+            raise InputError(msg)
+
 
 def read_picking_list(inputs: Sequence[str | Path], optics: Optics) -> PickingList:
     """Return the micrographs of lists, folders of earlier steps, image files and patterns, mixed.

@@ -18,6 +18,7 @@ from cryoverdict.engine.picking_files.coordinate_star import SCORE
 from cryoverdict.engine.picking_files.picking_list import PickingList
 from cryoverdict.engine.picking_files.template_file import ROUND_SHAPE, STACK, write_templates
 from cryoverdict.engine.picking_run.deciding import PickingDecided
+from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.star import read_star
 
@@ -81,7 +82,7 @@ def read_curves(path: Path) -> dict[str, NDArray[np.float64]]:
             for name, one in record.items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: not the curves of a survey ({error!r}); decide the picking anew"
+        msg = f"{path}: not the curves of a survey: {record_fault(error)}; decide the picking anew"
         raise EngineError(msg) from error
 
 

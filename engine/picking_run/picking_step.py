@@ -20,7 +20,7 @@ from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import Picks
 from cryoverdict.engine.picking.templates import Templates
-from cryoverdict.engine.picking_files.given_picks import read_given_picks
+from cryoverdict.engine.picking_files.given_picks import GivenPicks, read_given_picks
 from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
 from cryoverdict.engine.picking_files.pick_table import write_pick_table
 from cryoverdict.engine.picking_files.picking_list import PickingList
@@ -42,6 +42,7 @@ from cryoverdict.engine.picking_run.picking_all import (
 )
 from cryoverdict.engine.picking_run.screening import dropping
 from cryoverdict.engine.picking_run.trial_order import trial_order
+from cryoverdict.features.micrograph_list import printable
 from cryoverdict.features.optics import Optics
 from cryoverdict.rules.rule_set import RuleSet
 
@@ -133,30 +134,39 @@ def run_picking(
     if request.particles is not None:
         subjects = trial_order(subjects)
     store = PickStore(folder=output / STORE)
-    work = _worked(listed, subjects, request, output, store)
+    given = _given(listed, request)
+    work = _worked(subjects, request, output, store, given)
     outcomes = tuple(tracked(work, "picking", len(subjects)))
     run = _account(listed, outcomes, store, rules)
+    if given is not None and given.unmatched:
+        strange = f"{len(given.unmatched)} names among the given picks belong to no micrograph"
+        note = f"{strange} of the list, such as {printable(given.unmatched[0])}"
+        run = replace(run, notes=(*run.notes, note))
     _write(run, request, output)
     return run
 
 
+def _given(listed: PickingList, request: PickingRequest) -> GivenPicks | None:
+    """Return the picks that came with the call, ``None`` where none did."""
+    if not request.given:
+        return None
+    names = [s.subject for s in listed.subjects]
+    return read_given_picks(request.given, names, flipped_y=request.flipped_y)
+
+
 def _worked(
-    listed: PickingList,
     subjects: Sequence[PickingMicrograph],
     request: PickingRequest,
     output: Path,
     store: PickStore,
+    brought: GivenPicks | None,
 ) -> Iterator[Picked]:
     """Yield what became of each micrograph, until a trial has enough particles.
 
     Outside programs are asked before the workers start; in a trial for a few micrographs at a
     time, so that they do not pick the whole data set for it.
     """
-    given: dict[str, Mapping[str, Picks]] = {}
-    if request.given:
-        names = [s.subject for s in listed.subjects]
-        read = read_given_picks(request.given, names, flipped_y=request.flipped_y)
-        given[GIVEN] = read.picks
+    given = {} if brought is None else {GIVEN: brought.picks}
     adapters = [adapter for adapter in PICKERS if adapter.name in request.pickers]
     wanted = request.particles
     size = len(subjects) if wanted is None or not adapters else TRIAL_PART

@@ -105,7 +105,11 @@ def area_at(
     if kind.ndim != 2:
         msg = f"{usable_area}: {kind.ndim}-dimensional; accepted is a 2-D map of area codes"
         raise InputError(msg)
-    rows = np.clip(((y + 0.5) * kind.shape[0] / shape[0]).astype(int), 0, kind.shape[0] - 1)
-    columns = np.clip(((x + 0.5) * kind.shape[1] / shape[1]).astype(int), 0, kind.shape[1] - 1)
+    if not np.isin(kind, [code.value for code in AreaKind]).all():
+        msg = f"{usable_area}: holds other numbers; accepted is a 2-D map of area codes"
+        raise InputError(msg)
+    # Clipped first: a place far outside fits no whole number.
+    rows = np.clip((y + 0.5) * kind.shape[0] / shape[0], 0, kind.shape[0] - 1).astype(int)
+    columns = np.clip((x + 0.5) * kind.shape[1] / shape[1], 0, kind.shape[1] - 1).astype(int)
     codes: NDArray[np.uint8] = kind[rows, columns].astype(np.uint8)
     return codes

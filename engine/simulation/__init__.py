@@ -18,10 +18,11 @@ How well it passes for real
     out. It is right in 0.64 of the crops at equal errors, AUC 0.73, with 200 simulated thumbnails;
     with 120 it is right in 0.73, AUC 0.82 (the default; so take it as 0.7 to 0.8; 0.5 would be
     perfect, and the first version of the simulator had 0.87). What gives the simulated away: where
-    the first zero of the CTF lies (the real ones at hand are mostly 3 to 5 µm under focus), and texture at about 3 pixels
-    (local binary patterns), i.e. background structure of 25 to 60 Å; skewness. Least like any
-    simulated one are a finely mottled crystalline micrograph and a JPEG with uneven light. Not
-    looked at: detectors' fixed patterns and counts, which thumbnails do not keep.
+    the first zero of the CTF lies (the real ones at hand are mostly 3 to 5 µm under focus), and
+    texture at about 3 pixels (local binary patterns), i.e. background structure of 25 to 60 Å;
+    skewness. Least like any simulated one are a finely mottled crystalline micrograph and a JPEG
+    with uneven light. Not looked at: detectors' fixed patterns and counts, which thumbnails do not
+    keep.
 
 What it does not do
     Inelastic scattering is a loss (and, without an energy filter, a background), not a signal.

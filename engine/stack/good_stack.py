@@ -74,6 +74,10 @@ def write_stack(
     images are copied as they are and keep their shifts. The bytes do not depend on the threads
     nor on where ``output`` lies.
     """
+    if not len(particles):
+        lists = ", ".join(str(path) for path in particles.lists)
+        msg = f"{lists}: no particle was good, so there is no stack; see the report on the classes"
+        raise EngineError(msg)
     micrographs = {} if copy_images else find_micrographs(particles, listed)
     places = particle_places(particles, settings, micrographs)
     notes: list[str] = []
@@ -319,6 +323,8 @@ def _finished(
     """Write the ledger and return what was done."""
     ledger = Ledger(step="write-stack", entries=(), counts=bins.counts(), items_file=BINS_FILE)
     ledger.write(output / "ledger.json")
+    nowhere = bins.by_fate().get("not_a_number", 0)
+    lost = [f"{nowhere} particles have no coordinates in the list, or a shift beyond all"]
     return GoodStack(
         ledger=ledger,
         fates=bins.by_fate(),
@@ -326,5 +332,5 @@ def _finished(
         pixel_size_a=placed.pixel_size_a,
         recut=recut,
         errors=errors,
-        notes=tuple(notes),
+        notes=(*notes, *(lost if nowhere else ())),
     )

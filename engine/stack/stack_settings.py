@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from cryoverdict.engine.engine_error import EngineError
-from cryoverdict.engine.extraction.extraction_settings import USUAL_RADIUS, ExtractionSettings
+from cryoverdict.engine.extraction.extraction_settings import (
+    LEAST_BOX_PX,
+    USUAL_RADIUS,
+    ExtractionSettings,
+)
 
 
 def stack_settings(
@@ -28,13 +33,19 @@ def stack_settings(
         if micrograph_pixel_size_a is None:
             msg = "the micrographs' pixel size is unknown, so no stack pixel size can be held"
             raise EngineError(msg)
-        if pixel_size_a < 0.999 * micrograph_pixel_size_a:
+        if not 0.999 * micrograph_pixel_size_a <= pixel_size_a < inf:
             msg = (
                 f"the stack's pixel size is {pixel_size_a:g} Å; accepted is the micrographs' "
                 f"{micrograph_pixel_size_a:g} Å or more"
             )
             raise EngineError(msg)
         binned = min(box, 2 * round(box * micrograph_pixel_size_a / pixel_size_a / 2.0))
+        if binned < LEAST_BOX_PX <= box:
+            msg = (
+                f"the stack's pixel size is {pixel_size_a:g} Å, which leaves {binned} px of the "
+                f"box of {box}; accepted are at least {LEAST_BOX_PX}"
+            )
+            raise EngineError(msg)
     radius = round(settings.background_radius_px * settings.binning * binned / box)
     if 2 * radius >= binned:
         radius = round(USUAL_RADIUS * binned)
@@ -45,5 +56,5 @@ def stack_settings(
         background_radius_px=max(1, radius),
         binned_pixel_size_a=None
         if settings.binned_pixel_size_a is None
-        else settings.binned_pixel_size_a / settings.binning * box / binned,
+        else settings.binned_pixel_size_a / settings.binning * box / max(binned, 1),
     )

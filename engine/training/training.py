@@ -20,6 +20,7 @@ from cryoverdict.engine.models.novelty import Novelty
 from cryoverdict.engine.models.offset_model import OffsetModel, Recipe, TrainingData
 from cryoverdict.engine.models.standardisation import Standardisation
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
+from cryoverdict.engine.training.visible_truth import HIDDEN_IN_PICTURES
 from cryoverdict.features.embedding import installed_network
 from cryoverdict.rules.effect import LogOdds, Reject
 from cryoverdict.rules.rule_set import RuleSet
@@ -219,7 +220,11 @@ def _basis(sets: Sequence[LabelledSet]) -> EmbeddingBasis | None:
     network = min(seen, key=lambda name: (-seen[name], name))
     vectors = [s.table.embeddings[network] for s in sets if network in s.table.embeddings]
     installed = installed_network()
-    answers = installed.answers if installed is not None and installed.name == network else None
+    answers = {}
+    if installed is not None and installed.name == network:
+        # What the network was never asked about pictures means nothing there.
+        told = installed.answers.items()
+        answers = {name: along for name, along in told if name not in HIDDEN_IN_PICTURES}
     return EmbeddingBasis.of(network, np.vstack(vectors), answers)
 
 

@@ -172,9 +172,12 @@ class Page:
         assert [u for u in self.browser.requests() if not u.startswith(own)] == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser() -> Iterator[Any]:
-    """Return a running Chromium that knows the loopback address alone."""
+    """Return a running Chromium that knows the loopback address alone.
+
+    Each test has its own: a page left with changes would ask, and the driver answers no questions.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[1] / "reports")
         chromium = import_module("chromium")
@@ -208,8 +211,6 @@ def pages(browser: Any, tmp_path: Path) -> Iterator[Any]:
         return Page(browser, server)
 
     yield start
-    # Leaving a page with changes would ask.
-    browser.run("window.onbeforeunload = null")
     for server, thread in servers:
         server.shutdown()
         thread.join(timeout=10)
@@ -327,6 +328,7 @@ def test_a_step_dropped_on_another_takes_its_place_and_undo_gives_it_back(pages:
     assert page.step("pick") == before
     page.browser.click("#redo")
     assert page.step("pick") == after
+    page.browser.click("#undo")
     page.check()
 
 

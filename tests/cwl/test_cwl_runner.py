@@ -198,7 +198,8 @@ def test_outputs_are_placed_over_those_of_an_earlier_run(tmp_path: Path) -> None
         "files": [output(kept / "good.star"), output(kept / "big.mrcs")],
         "none": None,
     }
-    placed = place_outputs(outputs, folder)
+    for _ in range(2):  # the second time over its own links
+        placed = place_outputs(outputs, folder)
     assert {p.relative_to(folder).as_posix() for p in placed} == {
         "judged",
         "good.star",

@@ -99,6 +99,19 @@ def test_bad_input_is_one_line(
     assert "lists no classes" in capsys.readouterr().err.splitlines()[0]
 
 
+@pytest.mark.parametrize("size", ["nan", "-1", "0"])
+def test_a_pixel_size_of_no_microscope_is_refused(
+    tmp_path: Path,
+    painted_run: painted.PaintedRun,
+    capsys: pytest.CaptureFixture[str],
+    size: str,
+) -> None:
+    images = str(next(painted_run.model.parent.glob("*_classes.mrcs")))
+    arguments = ["decide-classes", images, "--output", str(tmp_path / "o")]
+    assert run_cli([*arguments, "--pixel-size-a", size]) == 3
+    assert capsys.readouterr().err.startswith(f"error: pixel_size_a is {size}; accepted is 0.05")
+
+
 def test_a_site_trains_on_its_own_selections(tmp_path: Path) -> None:
     folders = []
     for k in range(4):

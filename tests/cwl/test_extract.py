@@ -198,3 +198,19 @@ def test_optics_and_ctf_may_stand_in_another_list_or_in_options(
     one, two = (mrcfile.read(project / n / "particles/m0.mrcs") for n in ("one", "two"))
     np.testing.assert_array_equal(one, two)
     capsys.readouterr()
+
+
+def test_picks_without_numbers_are_told_and_an_empty_block_is_no_fault(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "data_\n\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n"
+    (project / "pick/coordinates/m0_autopick.star").write_text(f"{head}abc 60\n")
+    (project / "pick/coordinates/m1_autopick.star").write_text("data_\n")
+    shared = ["--parameters", str(project / "classification.json"), "--threads", "1"]
+    code = run(["extract", str(project / "pick"), "--output", str(project / "cut"), *shared])
+    assert code == ExitCode.BAD_INPUT
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "note: 1 picks have no coordinates: in _rlnCoordinateX or _rlnCoordinateY stands no "
+        "number; correct or remove these rows"
+    ]

@@ -228,3 +228,37 @@ def test_a_trial_stops_at_a_subset(place: Path, capsys: pytest.CaptureFixture[st
     assert picked("--particles", "20", "--json") == ExitCode.DONE
     summary = json.loads(capsys.readouterr().out)
     assert (summary["particles"], summary["kept"], summary["rejected"]) == (24, 2, 1)
+
+
+def test_micrographs_that_are_all_gone_are_named(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "gone.star").write_text("data_\nloop_\n_rlnMicrographName\nmics/gone.mrc\n")
+    arguments = ["decide-picking", "gone.star", "--output", "how", "--pixel-size-a", "2"]
+    assert run(arguments) == ExitCode.BAD_INPUT
+    said = capsys.readouterr().err
+    assert said.startswith("error: none of the 1 micrographs is there; mics/gone.mrc: file not")
+
+
+def test_given_picks_of_other_micrographs_are_noted(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    for name in ("m0", "other"):
+        star = "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n50 50\n"
+        (place / f"{name}_manualpick.star").write_text(star)
+    given = [f"--given-picks={name}_manualpick.star" for name in ("m0", "other")]
+    assert picked("--json", *given) == ExitCode.DONE
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    wanted = "1 names among the given picks belong to no micrograph of the list, such as other"
+    assert wanted in notes
+
+
+def test_the_folder_of_another_step_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    before = (place / "how" / "decisions.jsonl").read_bytes()
+    assert picked("--output", "how") == ExitCode.BAD_INPUT
+    assert "how: holds the output of decide-picking" in capsys.readouterr().err
+    assert (place / "how" / "decisions.jsonl").read_bytes() == before

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cryoverdict.cwl.cli import run
 from cryoverdict.cwl.exit_code import ExitCode
-from cryoverdict.engine.picking_files.pick_folder import read_pick_folders
+from cryoverdict.engine.extraction.picked_micrographs import read_picked
+from cryoverdict.engine.picking_files.coordinate_star import read_coordinates
 from cryoverdict.engine.simulation.data_set import demonstration
 from cryoverdict.engine.simulation.data_set_files import write_data_set
 from cryoverdict.features.optics import Optics
@@ -82,13 +83,13 @@ def test_nothing_given_and_the_particles_are_found(
     assert settled["contrast_sign"] == -1.0
     arguments = ["pick", str(folder), "--parameters", str(decided), "--output", str(where), *one]
     assert run(arguments) == ExitCode.DONE
-    listed = read_pick_folders([where], Optics())
+    picked = read_picked([where], Optics()).picked
     margin = LONGEST_A / 2 / PIXEL_A
     right = found = true = 0
-    for subject in listed.micrographs.subjects:
-        picks = listed.picks(subject)
+    for one in picked:
+        picks = read_coordinates(one.coordinates[0], one.subject)
         here = np.column_stack([picks.x_px, picks.y_px])
-        inside = centres[Path(subject).name]
+        inside = centres[Path(one.subject).name]
         right += matches(here, inside, 0.35 * LONGEST_A / PIXEL_A)
         found += len(here)
         true += int(((inside > margin) & (inside < SIDE - margin)).all(axis=1).sum())

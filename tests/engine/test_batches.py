@@ -146,6 +146,17 @@ def test_a_batch_of_judged_micrographs_needs_nothing_else(tmp_path: Path) -> Non
         assert part.subjects == (f"mics/{name}.mrc",)
 
 
+def test_a_usable_area_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    found = judged(tmp_path)
+    star = tmp_path / "judged" / GOOD
+    star.write_text(star.read_text().replace("usable_area/b.mrc", "../secret.mrc"))
+    (tmp_path / "secret.mrc").write_text("not to be copied")
+    found = read_micrograph_list([star], Optics())
+    with pytest.raises(EngineError, match=r"\.\./secret\.mrc leads out of its folder"):
+        split_judged(tmp_path / "judged", found, tmp_path / "far" / "out", size=1)
+    assert not list((tmp_path / "far").rglob("secret.mrc"))
+
+
 def test_a_usable_area_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     found = judged(tmp_path)
     (tmp_path / "judged" / "usable_area" / "b.mrc").unlink()

@@ -279,6 +279,26 @@ def test_selections_of_people_are_taken_over(tmp_path: Path, run: painted.Painte
         read_selection(archive)
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("file,selected\na.png,1\nb.png,maybe\n", ":3: not a label; accepted are the columns"),
+        ("file,other\na.png,1\n", ":2: not a label"),
+        ("file,selected\n../a.png,1\n", ": ../a.png is no plain name"),
+        ("file,selected\ns.mrcs,1\n", "is one of a stack; accepted is one class average a file"),
+    ],
+)
+def test_labels_of_images_that_cannot_be_taken_are_told(
+    tmp_path: Path, run: painted.PaintedRun, rows: str, words: str
+) -> None:
+    shutil.copy(run.model.parent / "run_it025_classes.mrcs", tmp_path / "s.mrcs")
+    (tmp_path / "labels.csv").write_text(rows)
+    with pytest.raises(InputError) as caught:
+        read_selection(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'labels.csv'}:")
+    assert words in str(caught.value)
+
+
 def test_a_select_job_names_the_run_it_selected_from(
     tmp_path: Path, run: painted.PaintedRun
 ) -> None:

@@ -84,3 +84,12 @@ def test_the_kept_picks_of_batches_are_taken_over(tmp_path: Path) -> None:
     assert take_picks(folders, tmp_path / "all") == 2
     kept = {p.name: p.read_text() for p in (tmp_path / "all" / "picked").iterdir()}
     assert kept == {"one.npz": "one", "two.npz": "two"}
+
+
+def test_coordinates_that_lead_out_of_the_folder_are_refused(picked: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.star").write_text("not to be copied")
+    climbing = AUTOPICK.replace("coordinates/b_autopick.star", "../secret.star")
+    (picked / "autopick.star").write_text(climbing)
+    with pytest.raises(EngineError, match="autopick.star: ../secret.star leads out"):
+        split_picked(picked, tmp_path / "far" / "out", size=2)
+    assert not list((tmp_path / "far").rglob("secret.star"))

@@ -8,13 +8,14 @@ import mrcfile
 import numpy as np
 import pytest
 
+from cryoverdict.engine.extraction.picked_micrographs import read_picked
 from cryoverdict.engine.picking.picks import DroppedPicks, Picks
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.picking_files.box_file import read_boxes, write_boxes
 from cryoverdict.engine.picking_files.coordinate_star import read_coordinates, write_coordinates
 from cryoverdict.engine.picking_files.cryosparc_picks import read_cryosparc
 from cryoverdict.engine.picking_files.given_picks import read_given_picks
-from cryoverdict.engine.picking_files.pick_folder import read_pick_folders, write_pick_folder
+from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
 from cryoverdict.engine.picking_files.pick_names import pick_stems
 from cryoverdict.engine.picking_files.pick_table import read_pick_table, write_pick_table
 from cryoverdict.engine.picking_files.picking_list import read_picking_list
@@ -235,10 +236,10 @@ def test_a_folder_of_picks_is_read_by_the_next_step(
     old.write_text("")
     write_pick_folder(out, listed, listed.subjects, picks.__getitem__, optics={})
     assert not old.exists()
-    back = read_pick_folders([out], Optics())
-    assert back.micrographs.subjects == ("mics/a.mrc", "mics/b.mrc")
-    assert back.micrographs.micrographs[0].optics == OPTICS
-    assert all(same(back.picks(s), picks[s]) for s in listed.subjects)
+    back = read_picked([out], Optics()).picked
+    assert [one.subject for one in back] == ["mics/a.mrc", "mics/b.mrc"]
+    assert back[0].micrograph.optics == OPTICS
+    assert all(same(read_coordinates(p.coordinates[0], p.subject), picks[p.subject]) for p in back)
 
 
 def test_two_folders_of_picks_are_one_list(
@@ -248,8 +249,8 @@ def test_two_folders_of_picks_are_one_list(
     for name in ("a", "b"):
         listed = read_micrograph_list([f"mics/{name}.mrc"], OPTICS)
         write_pick_folder(tmp_path / name, listed, listed.subjects, some_picks, optics={})
-    back = read_pick_folders(["a", "b/autopick.star"], Optics())
-    assert [back.files[s].parent.parent.name for s in back.micrographs.subjects] == ["a", "b"]
+    back = read_picked(["a", "b/autopick.star"], Optics()).picked
+    assert [one.coordinates[0].parent.parent.name for one in back] == ["a", "b"]
 
 
 def judged(tmp_path: Path, area: str) -> Path:

@@ -258,6 +258,28 @@ def test_screening_drops_by_border_area_and_distance(tmp_path: Path) -> None:
     }
 
 
+def test_a_place_far_outside_is_at_the_edge_and_a_strange_map_is_refused(tmp_path: Path) -> None:
+    area = np.zeros((20, 20), np.int8)
+    mrcfile.write(tmp_path / "area.mrc", area)
+
+    def look() -> Picks:
+        """Screen a place in the middle and one beyond all whole numbers."""
+        return screened(
+            picks_at("m", [(100, 100), (1e300, -1e300)]),
+            shape=(200, 200),
+            pixel_size_a=2.0,
+            usable_area=tmp_path / "area.mrc",
+            parameters=PARAMETERS,
+        )
+
+    assert look().x_px.tolist() == [100.0]
+    assert look().dropped["edge"].x_px.tolist() == [1e300]
+    area[3, 3] = 77
+    mrcfile.write(tmp_path / "area.mrc", area, overwrite=True)
+    with pytest.raises(InputError, match="holds other numbers; accepted is a 2-D map"):
+        look()
+
+
 def test_a_place_keeps_off_only_worse_ones_and_a_lost_one_none() -> None:
     x = np.array([0.0, 8.0, 16.0, 40.0])
     assert apart(x, np.zeros(4), 10.0).tolist() == [True, False, True, True]

@@ -144,7 +144,8 @@
     faults = found.faults;
     showFaults();
     redraw(true);
-    if (!flow.document.steps.concat(flow.document.inputs, flow.document.outputs).every((one) => Number.isFinite(one["sbg:x"]))) composer.drawing.arrange();
+    // The library has given places to nodes without one: that is no change of the reader's.
+    composer.drawing.takeBack();
     savedText = textOf();
     history = [savedText];
     future = [];
@@ -220,7 +221,7 @@
     told(answer.faults);
     const name = reference.slice("folder/".length);
     const notes = answer.notes.length ? ` (${answer.notes.join("; ")})` : "";
-    say(answer.faults.length ? `${name} is saved; cwltool finds ${answer.faults.length} fault${answer.faults.length > 1 ? "s" : ""}${notes}` : `${name} is saved and valid${notes}`, answer.faults.length > 0);
+    say(answer.faults.length ? `${name} is saved; ${answer.faults.length} fault${answer.faults.length > 1 ? "s are" : " is"} left${notes}` : `${name} is saved and valid${notes}`, answer.faults.length > 0);
     return answer.faults.length ? null : reference;
   }
 

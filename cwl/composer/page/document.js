@@ -26,7 +26,20 @@ composer.document = (() => {
 
   const given = (type) => variants(type).filter((one) => one !== "null");
   const isOptional = (type) => variants(type).includes("null");
-  const words = (type) => given(type).map((one) => one).join(" or ") + (isOptional(type) ? ", optional" : "");
+
+  /* Return the values that an enumeration allows, also one inside an array; null for other types. */
+  function symbols(type) {
+    for (const one of asList(type)) {
+      if (one?.type === "enum") return one.symbols;
+      if (one?.type === "array") {
+        const found = symbols(one.items);
+        if (found) return found;
+      }
+    }
+    return null;
+  }
+
+  const words = (type) => given(type).map((one) => one.replace("enum", symbols(type)?.join("|") || "enum")).join(" or ") + (isOptional(type) ? ", optional" : "");
 
   function arrayOf(type) {
     return typeof type === "string" && !type.endsWith("?") ? `${type}[]` : { type: "array", items: type };
@@ -336,5 +349,5 @@ composer.document = (() => {
     return Object.entries(found || {}).map(([id, value]) => ({ id, ...(isObject(value) && value.type !== "array" ? value : { type: value }) }));
   }
 
-  return { Workflow, asList, clone, entries, fits, given, isOptional, variants, words };
+  return { Workflow, asList, clone, entries, fits, given, isOptional, symbols, variants, words };
 })();

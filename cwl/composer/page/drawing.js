@@ -186,7 +186,7 @@ composer.drawing = (() => {
 
   return {
     use(found) { handlers = found; },
-    draw, select, fit, zoom, arrange, pointAt, showPort, nodes, nodeOf, partOf, mark,
+    draw, takeBack, select, fit, zoom, arrange, pointAt, showPort, nodes, nodeOf, partOf, mark,
     nodeUnder(x, y) { return document.elementFromPoint(x, y)?.closest?.("#drawing .node.step") || null; },
     covers(x, y) { return Boolean(document.elementFromPoint(x, y)?.closest?.("#drawing")); },
     forget() { shown.clear(); },

@@ -33,7 +33,7 @@ composer.inspector = (() => {
   /* A control for a value of a type, or null where a page cannot give one; "" takes it away. */
   function valueControl(type, value, otherwise, save, about) {
     const kinds = given(type);
-    const symbols = symbolsOf(type);
+    const symbols = composer.document.symbols(type);
     const hint = otherwise === undefined || otherwise === null ? "" : typeof otherwise === "string" ? otherwise : JSON.stringify(otherwise);
     const common = { "aria-label": about };
     if (symbols && kinds[0] === "enum" || kinds[0] === "boolean") {
@@ -62,14 +62,6 @@ composer.inspector = (() => {
         if (wrong) return void control.reportValidity();
         save(read.length ? read : undefined);
       }, { ...common, placeholder: hint || symbols.join(", ") });
-    }
-    return null;
-  }
-
-  function symbolsOf(type) {
-    for (const one of asList(type)) {
-      if (one?.type === "enum") return one.symbols;
-      if (one?.type === "array") { const found = symbolsOf(one.items); if (found) return found; }
     }
     return null;
   }
@@ -117,7 +109,7 @@ composer.inspector = (() => {
         return done.length ? `connected ${done.join(", ")}` : "no input of the workflow has a name that is still open";
       }), text: "Connect what has the same name" }),
       first.map((port) => portRow(flow, step, port, act)),
-      rest.length ? element("details", {}, element("summary", { text: `${rest.length} more settings` }), rest.map((port) => portRow(flow, step, port, act))) : null,
+      rest.length ? element("details", {}, element("summary", { text: `More settings (${rest.length})` }), rest.map((port) => portRow(flow, step, port, act))) : null,
       element("h3", { text: "Gives" }),
       entries(process.outputs).map((port) => outputRow(flow, step, port, act)),
     ].flat().filter(Boolean);

@@ -39,7 +39,6 @@ def painted(
         step=(1.0, 1.0),
         full_shape=(side, side),
         ctf=None,
-        ctf_given=False,
         file_contrast=1.0,
     )
 

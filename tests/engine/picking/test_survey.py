@@ -74,6 +74,15 @@ def test_a_given_diameter_far_off_is_shown_beside_the_measured_one(
     assert any("given diameter is 300" in reason for reason in found.review_reasons)
 
 
+@pytest.mark.parametrize("diameter", [0.01, 1e6, float("nan")])
+def test_a_given_diameter_that_no_micrograph_can_show_is_refused(
+    surveyed: tuple[list[PickingMicrograph], PickingSurvey], diameter: float
+) -> None:
+    subjects, _ = surveyed
+    with pytest.raises(InputError, match=f"is {diameter:g} Å; accepted is 15 to".replace("+", ".")):
+        survey(subjects[:1], given_diameter_a=diameter)
+
+
 def test_micrographs_are_spread_over_defocus() -> None:
     subjects = [
         PickingMicrograph(

@@ -83,6 +83,31 @@ def test_background_radius_keeps_its_angstroms_or_gives_way(good_source: GoodPro
     assert stack_settings(good_source.settings, 4.0, box_px=24).background_radius_px == 9
 
 
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (float("nan"), "is nan Å; accepted is the micrographs' 4 Å or more"),
+        (float("inf"), "is inf Å; accepted is the micrographs' 4 Å or more"),
+        (1e9, "leaves 0 px of the box of"),
+    ],
+)
+def test_a_pixel_size_that_leaves_no_box_is_refused(
+    good_source: GoodProject, wish: float, words: str
+) -> None:
+    with pytest.raises(EngineError, match=words):
+        stack_settings(good_source.settings, 4.0, pixel_size_a=wish)
+
+
+def test_no_good_particle_is_told(good_source: GoodProject, tmp_path: Path) -> None:
+    blocks = read_star(good_source.selected)
+    empty = StarTable(columns=blocks["particles"].columns, rows=())
+    path = tmp_path / "particles_good.star"
+    write_star(path, {**blocks, "particles": empty})
+    with pytest.raises(EngineError, match="no particle was good") as caught:
+        write_stack(read_selected([path]), good_source.settings, tmp_path / "out")
+    assert str(caught.value).startswith(f"{path}: ")
+
+
 def test_same_bytes_for_other_threads_and_another_place(
     good_source: GoodProject, tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ STYLES = ("classification.css", "parameters.css", "picking.css")
 # Micrographs a detail script holds: a few screens of the gallery.
 CHUNK = 24
 JPEG_QUALITY = 72
+# Where a place of another program is drawn that lies beyond every micrograph.
+FARTHEST_PX = 1e6
 
 # How the reasons for which places are no picks are told.
 REASON_WORDS: Mapping[str, str] = {
@@ -180,7 +182,7 @@ def _detail(row: PickedRow, shown: Overlay) -> dict[str, Any]:
     return {
         "picks": [_rounded(pick) for pick in shown.picks],
         "dropped": {
-            reason: np.rint(places).astype(int).ravel().tolist()
+            reason: np.rint(np.clip(places, -FARTHEST_PX, FARTHEST_PX)).astype(int).ravel().tolist()
             for reason, places in sorted(shown.dropped.items())
         },
         "notes": list(shown.notes),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.parameter_record import read_records
+from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking_run.deciding import PickingDecided
 from cryoverdict.engine.picking_run.decision_files import CURVES, read_curves
 from cryoverdict.engine.picking_run.picking_step import PickingRequest, PickingRun, final_picks
@@ -34,6 +37,7 @@ from cryoverdict.reports.picking_page import (
 )
 
 OUTCOMES: Mapping[str, str] = {"kept": "keep", "rejected": "reject", "error": "error"}
+NO_DECISION = "the decisions.jsonl beside them holds no decision on picking"
 # The numbers that the head of the page shows.
 HEADLINES = (
     ("diameter_a", "diameter"),
@@ -74,11 +78,8 @@ def report_picking(
     What the decision beside ``settled`` (the picking.json used) said is shown too, where its files
     are there.
     """
-    beside = settled.parent / "decisions.jsonl"
-    records = [d.to_dict() for d in read_records(beside)] if beside.is_file() else []
-    record = next((r for r in records if r["kind"] == "picking"), None)
+    record, curves, told = _decision_beside(settled, request.parameters)
     by_name = {} if record is None else {p["name"]: p for p in record["parameters"]}
-    curves = {} if record is None else read_curves(settled.parent / CURVES)
     kept = set(run.kept)
     decisions = {d.subject: d.to_dict() for d in run.decisions}
     counts = [o.count for o in _in_order(run) if o.how != "error"]
@@ -124,13 +125,44 @@ def report_picking(
         title="Picking: where the particles lie",
         sentence=f"{counted(total, 'particle', 'particles')} in {micrographs}.",
         numbers=_headlines(by_name) or _plain(request),
-        notes=(*run.notes, *agreement_told(run), *_told(run)),
+        notes=(*run.notes, *told, *agreement_told(run), *_told(run)),
         figures=(*(f for f in own if f is not None), *survey_figures(curves, by_name)),
         parameters=() if record is None else parameter_rows(record),
         average=_grey(curves["average"]) if "average" in curves else None,
         bins=[(OUTCOMES[word], word, n) for word, n in bins.items()],
     )
     return write_picking_page(output / "report", page, rows=rows, overlay=overlay)
+
+
+def _decision_beside(
+    settled: Path, used: PickingParameters
+) -> tuple[Mapping[str, Any] | None, Curves, tuple[str, ...]]:
+    """Return the decision that a picking.json came from, its curves, and notes for the reader.
+
+    There is none where no picking decision stands beside the file, or where the numbers in the file
+    are not those decided: then the page must not show them as decided.
+    """
+    beside = settled.parent / "decisions.jsonl"
+    if not beside.is_file():
+        return None, {}, ()
+    try:
+        records = [d.to_dict() for d in read_records(beside)]
+        curves = read_curves(settled.parent / CURVES)
+    except EngineError:  # decisions of another step, or damaged: the picks do not hang on them
+        return None, {}, (f"How the parameters were settled is not shown: {NO_DECISION}.",)
+    record = next((r for r in records if r["kind"] == "picking"), None)
+    if record is None:
+        return None, {}, ()
+    decided = {p["name"]: p["value"] for p in record["parameters"]}
+    changed = [
+        name
+        for name, value in decided.items()
+        if value is not None and not isclose(value, getattr(used, name, value), rel_tol=1e-6)
+    ]
+    if changed:
+        names = ", ".join(changed)
+        return None, {}, (f"Changed in {settled.name} after the decision beside it: {names}.",)
+    return record, curves, ()
 
 
 def survey_figures(

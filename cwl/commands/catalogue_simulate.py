@@ -15,7 +15,7 @@ from cryoverdict.cwl.summary import say
 @click.option(
     "--sessions",
     type=click.IntRange(min=2),
-    default=330,
+    default=400,
     show_default=True,
     help="Number of simulated sessions.",
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from cryoverdict.engine.class_selection.class_truth import ClassTruth
+from cryoverdict.engine.class_selection.pick_session import random_session
 from cryoverdict.engine.class_selection.presentation import DROWNED, as_pictures, unregularised
 from cryoverdict.engine.class_selection.simulated_classes import read_class_truths
-from cryoverdict.engine.class_selection.simulated_picks import random_session
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
 from cryoverdict.features.class_average_list import read_class_run
 from cryoverdict.features.class_families import measure_classes

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.engine.class_selection.simulated_picks import KINDS, SimulatedPicks
+from cryoverdict.engine.class_selection.pick_session import KINDS
+from cryoverdict.engine.class_selection.simulated_picks import SimulatedPicks
 from cryoverdict.engine.classification.classification import Classification
 
 FloatArray = NDArray[np.float32]

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryoverdict.engine.class_selection.class_truth import ClassTruth
-from cryoverdict.engine.class_selection.simulated_picks import (
-    KINDS,
-    random_session,
-    simulated_picks,
-    write_picks,
-)
+from cryoverdict.engine.class_selection.pick_session import KINDS, random_session
+from cryoverdict.engine.class_selection.simulated_picks import simulated_picks, write_picks
 from cryoverdict.engine.parallel import each
 from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.input_error import InputError

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,8 @@ class ExtractionRecord:
 def read_record(path: Path) -> ExtractionRecord | None:
     """Return what `ExtractionRecord.write` wrote, ``None`` where there is none or half of one."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # A file opened here is closed also where numpy finds it damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             words = json.loads(stored["words"].tobytes())
             return ExtractionRecord(
                 fingerprint=words["fingerprint"],
@@ -86,7 +88,7 @@ def read_record(path: Path) -> ExtractionRecord | None:
                 notes=tuple(words["notes"]),
                 error=words["error"],
             )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, InputError):
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile, InputError):
         return None
 
 

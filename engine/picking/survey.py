@@ -56,7 +56,7 @@ def survey(
 
     At most 24 micrographs, spread over the list, are read. ``class_averages`` are the good class
     averages of round one: they then tell the diameter and become the templates.
-    ``given_diameter_a`` must be one that the micrographs can show.
+    The given diameter, and that of the averages, must be one that the micrographs can show.
     ``false_discovery_rate`` bounds the share of chance among the picks; the threshold is the one
     with the best expected F within it. Raises `InputError` where no micrograph can be used.
     """
@@ -65,9 +65,11 @@ def survey(
     sign = _contrast_sign(images)
     if sign > 0.0:
         images, faults = _images(chosen, threads, sign)
-    if given_diameter_a is not None:
-        _check_diameter(given_diameter_a, images)
     classes = None if class_averages is None else class_sizes(class_averages)
+    if given_diameter_a is not None:
+        _check_diameter("the given diameter", given_diameter_a, images)
+    if classes is not None:
+        _check_diameter("the diameter of the class averages", classes.diameter_a, images)
     curve, sizes = _sizes(images, given_diameter_a, classes, seed)
     size = best_size(sizes, given_diameter_a) if sizes else None
     diameter = _diameter(size, given_diameter_a, classes)
@@ -135,13 +137,13 @@ def _images(
     return images, faults
 
 
-def _check_diameter(diameter_a: float, images: Sequence[PickingImage]) -> None:
+def _check_diameter(which: str, diameter_a: float, images: Sequence[PickingImage]) -> None:
     """Raise `InputError` for a diameter that no picture of these can show."""
     low = LEAST_DIAMETER_PX * max(i.pixel_size_a for i in images)
     high = min(min(i.pixels.shape) * i.pixel_size_a for i in images)
     if not low <= diameter_a <= high:
         msg = (
-            f"the given diameter is {diameter_a:g} Å; accepted is {low:.0f} to {high:.0f} Å in "
+            f"{which} is {diameter_a:g} Å; accepted is {low:.0f} to {high:.0f} Å in "
             "these micrographs"
         )
         raise InputError(msg)

@@ -9,7 +9,12 @@ from pathlib import Path
 from cryoverdict.engine.batches import AREA
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.features.input_error import InputError
-from cryoverdict.features.micrograph_list import MicrographList, find_file, read_micrograph_list
+from cryoverdict.features.micrograph_list import (
+    MicrographList,
+    find_file,
+    printable,
+    read_micrograph_list,
+)
 from cryoverdict.features.optics import Optics
 
 NAMES_SHOWN = 3
@@ -59,12 +64,13 @@ def read_picking_list(inputs: Sequence[str | Path], optics: Optics) -> PickingLi
 def data_set_name(inputs: Sequence[str | Path]) -> str:
     """Return how a decision calls the data set: the names of what was given, without folders.
 
-    A job may find its inputs in another place each time; the decision shall be the same.
+    A job may find its inputs in another place each time; the decision shall be the same. Names
+    that are no text are written with escapes, as subjects are.
 
     >>> data_set_name(["run/judged", "b.star", "c.star", "d.star"])
     'judged, b.star, c.star and 1 more'
     """
-    names = [Path(one).name or str(one) for one in inputs]
+    names = [printable(Path(one).name or str(one)) for one in inputs]
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(names[:NAMES_SHOWN]) + more
 

@@ -12,6 +12,7 @@ from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.picking_files.coordinate_star import numbers
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph_list import find_file
+from cryoverdict.features.optics import ACCEPTED
 from cryoverdict.features.star import StarTable, read_star, write_star
 
 IMAGE_LABELS = ("rlnReferenceImage", "rlnImageName")
@@ -100,12 +101,22 @@ def _listed(path: Path, pixel_size_a: float | None) -> Templates:
 def _templates(
     path: Path, images: NDArray[np.float32], size: float | None, weights: NDArray[np.float64]
 ) -> Templates:
-    """Return templates of a known pixel size."""
+    """Return templates of a known pixel size, images of one grey value left out."""
     if size is None:
         msg = f"{path}: the pixel size is unknown; write it into the header or _{SIZE_LABELS[0]}"
         raise InputError(msg)
+    low, high = ACCEPTED["pixel_size_a"]
+    if not low <= size <= high:
+        msg = f"{path}: the pixel size is {size:g} Å; accepted is {low:g} to {high:g}"
+        raise InputError(msg)
+    # RELION writes an empty class as one grey value.
+    shown = np.ptp(images, axis=(1, 2)) > 0
+    if not shown.any():
+        msg = f"{path}: every image is of one grey value; accepted are averages of particles"
+        raise InputError(msg)
+    weights = weights[shown] if weights[shown].sum() > 0 else np.ones(int(shown.sum()))
     return Templates(
-        images=np.ascontiguousarray(images, np.float32),
+        images=np.ascontiguousarray(images[shown], np.float32),
         pixel_size_a=size,
         weights=np.asarray(weights / weights.sum(), np.float64),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cryoverdict.engine.kinds.picking import PICKING
 from cryoverdict.engine.parameter_decision import Estimate, ParameterDecision
 from cryoverdict.engine.parameter_flags import with_flags
+from cryoverdict.engine.picking.class_diameter import class_sizes
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import PickingSurvey
 from cryoverdict.engine.picking.survey import survey
@@ -18,6 +19,7 @@ from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.settling import settle_all
 from cryoverdict.rules.rule_set import RuleSet
 
+NO_PARTICLE = "The class averages show no particle: they were left aside."
 RATE, THRESHOLD = "false_discovery_rate", "score_threshold"
 # What only the data can tell. All else follows from these by rules, where a site may change it.
 MEASURED = ("diameter_a", "contrast_sign", THRESHOLD, "score_ceiling")
@@ -46,11 +48,15 @@ def decide_picking(
     """Survey the micrographs and settle every picking parameter.
 
     ``name`` is how the decision calls the data set; ``given`` are values the user insists on, of
-    which the diameter is also the survey's prior. The rules settle the false discovery rate, within
+    which the diameter is also the survey's prior. Class averages that show no particle are left
+    aside, with a finding. The rules settle the false discovery rate, within
     which the survey finds the threshold. Raises `InputError` where no micrograph
     can be used.
     """
     given = given or {}
+    if class_averages is not None and class_sizes(class_averages) is None:
+        findings = (*findings, NO_PARTICLE)
+        class_averages = None
     first = settle_all(PICKING, rules, subject=name, facts={}, estimates={}, given=given)
     rate = first.outcome[RATE]
     found = survey(

@@ -137,6 +137,11 @@ def run_picking(
     given = _given(listed, request)
     work = _worked(subjects, request, output, store, given)
     outcomes = tuple(tracked(work, "picking", len(subjects)))
+    if request.particles is not None:
+        # Workers are ahead of the count when it stops: how far, hangs on how busy the machine is.
+        done = {store.path(o.subject) for o in outcomes}
+        for ahead in set(store.folder.glob("*.npz")) - done:
+            ahead.unlink()
     run = _account(listed, outcomes, store, rules)
     if given is not None and given.unmatched:
         strange = f"{len(given.unmatched)} names among the given picks belong to no micrograph"

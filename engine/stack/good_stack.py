@@ -83,7 +83,12 @@ def write_stack(
     notes: list[str] = []
     if places is None or not micrographs:
         if box_px is not None or pixel_size_a is not None:
-            msg = "no micrograph is there, so the box and the pixel size cannot be changed"
+            msg = (
+                "the box and the pixel size of copied images cannot be changed; cut them anew"
+                if copy_images
+                else "no micrograph is there, so the box and the pixel size cannot be changed; "
+                "give --micrographs, or neither"
+            )
             raise EngineError(msg)
         if not copy_images:
             notes.append(

@@ -2,8 +2,9 @@
 """What a run makes of whole simulated sessions, beside one in which nothing is decided.
 
 A command, not a test: ``python tests/benchmarks/end_to_end.py [--sets N] [--only NAME …]
-[--micrographs N] [--trial-particles N] [--threads N] [--keep DIR]``, from the repository's root.
-It needs the atomic models of the shared data folder, and RELION for the comparison.
+[--micrographs N] [--side PX] [--trial-particles N] [--threads N]
+[--keep DIR]``, from the repository's root. It needs the atomic models of the shared data folder,
+and RELION for the comparison.
 
 The sessions are of three atomic models that nothing was trained on (training draws generated
 shapes only) with data-set seeds of their own, 2101 to 2103; micrographs go bad by the usual mix of
@@ -16,9 +17,10 @@ bear on which particles are in the stack, so no classification is run; its time 
 ``pick`` and ``extract`` do this with fixed files of parameters, on the micrographs as they came.
 
 Printed, for each stack: of the true particles in good micrographs the share that it holds (a match
-within 0.35 diameter, the ball with the particle's radius of gyration, each counted once; particles
-at the border or beneath contamination count as true as well), the share of it that is no true
-particle, micrographs kept and rejected rightly, wall and processor seconds. All is simulated.
+within 0.35 diameter, the ball with the particle's radius of gyration, each counted once; those
+beneath contamination count as true as well), the same of those that lie whole inside (small
+micrographs have much border), the share of it that is no true particle, micrographs kept and
+rejected rightly, wall and processor seconds. All is simulated.
 """
 
 from __future__ import annotations
@@ -40,13 +42,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from cryoverdict.engine.decision import read_decisions
 from cryoverdict.engine.parameter_file import ParameterFile
 from cryoverdict.engine.simulation.comparison import compare_with_truth
 from cryoverdict.engine.simulation.data_set import DataSetSpec
-from cryoverdict.engine.simulation.data_set_files import MICROGRAPHS_CSV, write_data_set
+from cryoverdict.engine.simulation.data_set_files import (
+    MICROGRAPHS_CSV,
+    PARTICLES_STAR,
+    write_data_set,
+)
 from cryoverdict.engine.simulation.micrograph import _model
 from cryoverdict.engine.simulation.micrograph_spec import MicrographSpec, ParticleSpec
 from cryoverdict.engine.simulation.stack_comparison import compare_stack
@@ -54,8 +59,11 @@ from cryoverdict.engine.simulation.stack_comparison import compare_stack
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "data" / "models"
 PROGRAM = Path(sys.executable).with_name("cryoverdict")
 MATCH = 0.35
-SIDE_PX = 1024
 DEFAULT_DIAMETER_A = 150.0
+HEAD = (
+    f"{'simulated':20s} {'true in stack':>19s}  {'whole in stack':>19s}  {'junk':>19s}  "
+    f"{'good and bad mics':22s} wall s  CPU s"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +77,20 @@ class Session:
     focus_a: tuple[float, float]
     coverage: tuple[float, float]
 
-    def spec(self, name: str, micrographs: int) -> DataSetSpec:
+    def spec(self, name: str, micrographs: int, side: int) -> DataSetSpec:
         """Return the session's settings; raises `SystemExit` without the atomic model."""
         file = next(iter(sorted(MODELS.glob(f"{self.particle}*"))), None)
         if file is None:
             sys.exit(f"{MODELS}: no model {self.particle}*; accepted is the shared data folder")
         return DataSetSpec(
-            name=name,
-            micrographs=micrographs,
+            name=name, micrographs=micrographs,
             base=MicrographSpec(
-                shape=(SIDE_PX, SIDE_PX),
-                pixel_size_a=self.pixel_a,
-                voltage_kv=self.voltage_kv,
-                detector="k3",
+                shape=(side, side), pixel_size_a=self.pixel_a, voltage_kv=self.voltage_kv,
                 particle=ParticleSpec(name=self.particle, path=str(file), contrast=0.8),
-                particle_seed=self.seed,
-                gain_seed=self.seed,
+                detector="k3", particle_seed=self.seed, gain_seed=self.seed,
             ),
-            defocus_range_a=self.focus_a,
-            coverage_range=self.coverage,
-            bad_fraction=0.4,
-        )
+            defocus_range_a=self.focus_a, coverage_range=self.coverage, bad_fraction=0.4,
+        )  # fmt: skip
 
 
 SESSIONS = {
@@ -108,43 +109,35 @@ SESSIONS = {
 }  # fmt: skip
 
 
-class Cost(NamedTuple):
-    """Wall and processor seconds of programs that were run."""
+def ran(root: Path, *commands: Sequence[str]) -> str:
+    """Run commands one after the other and return wall and processor seconds as text.
 
-    wall_s: float
-    cpu_s: float
-
-
-def ran(root: Path, *commands: Sequence[str]) -> Cost:
-    """Run the project's commands one after the other; raises `RuntimeError` where one fails."""
+    Raises `RuntimeError` where one fails.
+    """
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     for command in commands:
         log = root / f"{command[0]}.log"
+        call = [str(PROGRAM), *command]
         with log.open("wb") as lines:
-            call = [str(PROGRAM), *command]
             code = subprocess.run(call, cwd=root, stdout=lines, stderr=lines).returncode
         if code:
-            end = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            msg = f"cryoverdict {command[0]} ended with {code}:\n{end}"
+            msg = f"cryoverdict {command[0]} ended with {code}: {log.read_text()[-400:].strip()}"
             raise RuntimeError(msg)
     wall_s = time.perf_counter() - start
     reap_orphans()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall_s=wall_s, cpu_s=used)
+    return f"{wall_s:6.0f} {used:6.0f}"
 
 
 def adopt_orphans() -> None:
-    """Become the parent of the fork server of each command, which nobody waits for (on Linux).
-
-    Without this (``PR_SET_CHILD_SUBREAPER``) the seconds of its workers would be lost.
-    """
+    """Let the fork servers of the commands, which nobody waits for, be waited for here (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def reap_orphans() -> None:
-    """Wait a few seconds for the processes that were adopted."""
+    """Wait for what was adopted, at most some seconds; else its workers' time would be lost."""
     with suppress(ChildProcessError):
         for _ in range(30):
             while os.waitpid(-1, os.WNOHANG)[0]:
@@ -172,55 +165,62 @@ def write_default_parameters(root: Path, pixel_a: float) -> None:
         ParameterFile(kind=kind, parameters=parameters).write(root / f"{kind}.json")
 
 
-def measured(
-    name: str, root: Path, stack: Path, radius_px: float, verdicts: str, cost: Cost
-) -> str:
+def write_whole(micrographs: Path, folder: Path, margin_px: float, side: int) -> None:
+    """Write the truth of a session once more, without the particles that the border cuts."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(micrographs / MICROGRAPHS_CSV, folder)
+    low, high, kept = margin_px, side - 1 - margin_px, []
+    for line in (micrographs / PARTICLES_STAR).read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        particle = bool(words) and words[0].endswith(".mrc")
+        if not particle or all(low <= float(word) <= high for word in words[1:3]):
+            kept.append(line)
+    (folder / PARTICLES_STAR).write_text("\n".join(kept) + "\n\n", encoding="utf-8")
+
+
+def measured(root: Path, stack: str, diameter_px: float, verdicts: str, cost: str) -> str:
     """Return the row of one stack."""
-    found = compare_stack(root / "micrographs", stack, radius_px=radius_px)
+    name = f"{root.name} {'default' if stack.startswith('default') else ''}"
+    found = compare_stack(root / "micrographs", root / stack, radius_px=MATCH * diameter_px)
+    whole = compare_stack(root / "whole", root / stack, radius_px=MATCH * diameter_px)
     return (
-        f"{name:24s} {found.found:5d}/{found.true:<5d} {100.0 * found.recall:5.1f} %  "
-        f"{found.junk:5d}/{found.stack:<5d} {100.0 * found.junk_share:5.1f} %  {verdicts:22s} "
-        f"{cost.wall_s:6.0f} {cost.cpu_s:6.0f}"
+        f"{name:20s} {found.found:5d}/{found.true:<5d} {100.0 * found.recall:5.1f} %  "
+        f"{whole.found:5d}/{whole.true:<5d} {100.0 * whole.recall:5.1f} %  "
+        f"{found.junk:5d}/{found.stack:<5d} {100.0 * found.junk_share:5.1f} %  "
+        f"{verdicts:22s} {cost}"
     )
 
 
 def benchmark(name: str, session: Session, root: Path, given: argparse.Namespace) -> None:
     """Simulate one session, make both stacks, and print a row for each."""
     root.mkdir(parents=True, exist_ok=True)
-    spec = session.spec(name, given.micrographs)
+    spec = session.spec(name, given.micrographs, given.side)
     base, micrographs = spec.base, root / "micrographs"
     if not (micrographs / MICROGRAPHS_CSV).exists():
         write_data_set(spec, micrographs, seed=session.seed, threads=given.threads)
     model = _model(base.particle.name, base.particle.path)
-    radius_px = MATCH * model.mean_diameter_a / base.pixel_size_a
+    diameter_px = model.mean_diameter_a / base.pixel_size_a
     print(f"# {name}: {model.mean_diameter_a:.0f} Å, {base.pixel_size_a:g} Å/px", flush=True)
     optics = ["--voltage-kv", f"{base.voltage_kv:g}", "--cs-mm", f"{base.cs_mm:g}"]
     optics += ["--amplitude-contrast", f"{base.amplitude_contrast:g}"]
     threads = ["--threads", str(given.threads)]
+    write_whole(micrographs, root / "whole", diameter_px / 2.0, given.side)
     if shutil.which("relion_autopick"):
         write_default_parameters(root, base.pixel_size_a)
         pick = ["pick", "micrographs", "--parameters", "picking.json", "--picker", "relion"]
         cut = ["extract", "default_picks", "--parameters", "classification.json", "--no-ctf-fit"]
-        cost = ran(
-            root,
-            [*pick, "--output", "default_picks", *optics, *threads],
-            [*cut, "--output", "default_stack", *threads],
-        )
-        stack = root / "default_stack" / "particles.star"
-        row = measured(f"{name} default", root, stack, radius_px, "all kept", cost)
+        pick += ["--output", "default_picks", *optics, *threads]
+        cost = ran(root, pick, [*cut, "--output", "default_stack", *threads])
+        row = measured(root, "default_stack/particles.star", diameter_px, "all kept", cost)
         print(row, flush=True)
-    else:
-        print("relion_autopick is not installed: no default to compare with")
     whole = ["run", "micrographs", "--output", "run", "--batch-size", "15"]
     whole += ["--set", f"trial_particles={given.trial_particles}", *optics, *threads]
     cost = ran(root, whole)
     decisions = read_decisions(root / "run" / "judged" / "decisions.jsonl")
     compared = compare_with_truth(micrographs, decisions)
-    good, bad = [c for c in compared if c.good], [c for c in compared if not c.good]
-    verdicts = f"{sum(c.kept for c in good)}/{len(good)} kept, "
-    verdicts += f"{sum(not c.kept for c in bad)}/{len(bad)} rej."
-    stack = root / "run" / "good_particles.star"
-    print(measured(name, root, stack, radius_px, verdicts, cost), flush=True)
+    good, bad = [c.kept for c in compared if c.good], [not c.kept for c in compared if not c.good]
+    verdicts = f"{sum(good)}/{len(good)} kept, {sum(bad)}/{len(bad)} rej."
+    print(measured(root, "run/good_particles.star", diameter_px, verdicts, cost), flush=True)
 
 
 def main() -> None:
@@ -229,20 +229,16 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=len(SESSIONS), help="how many of the three")
     parser.add_argument("--only", nargs="*", default=[], choices=tuple(SESSIONS))
     parser.add_argument("--micrographs", type=int, default=30)
+    parser.add_argument("--side", type=int, default=1024, help="side of a micrograph in pixels")
     parser.add_argument("--trial-particles", type=int, default=400)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="keep the files here; a killed run resumes")
     given = parser.parse_args()
     adopt_orphans()
-    chosen = given.only or list(SESSIONS)[: given.sets]
-    print(
-        f"{'simulated':24s} {'true particles in stack':>20s}  {'junk in stack':>20s}  "
-        f"{'good and bad mics':22s} {'wall s':>6s} {'CPU s':>6s}",
-        flush=True,
-    )
+    print(HEAD, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         root = (given.keep or Path(scratch)).resolve()
-        for name in chosen:
+        for name in given.only or list(SESSIONS)[: given.sets]:
             try:
                 benchmark(name, SESSIONS[name], root / name, given)
             except RuntimeError as error:  # a failure is a result too, and the next set is run

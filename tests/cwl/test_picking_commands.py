@@ -143,8 +143,10 @@ def test_a_site_may_change_a_rule(place: Path) -> None:
 
 
 def test_class_averages_become_templates_that_pick_uses(place: Path) -> None:
+    images = np.zeros((2, 16, 16), np.float32)
+    images[:, 5:11, 5:11] = 1.0
     with mrcfile.new("classes.mrcs") as file:
-        file.set_data(np.ones((2, 8, 8), np.float32))
+        file.set_data(images)
         file.set_image_stack()
         file.voxel_size = 4.0
     Path("good.star").write_text("data_\nloop_\n_rlnReferenceImage\n000001@classes.mrcs\n")
@@ -262,3 +264,33 @@ def test_the_folder_of_another_step_is_refused(
     assert picked("--output", "how") == ExitCode.BAD_INPUT
     assert "how: holds the output of decide-picking" in capsys.readouterr().err
     assert (place / "how" / "decisions.jsonl").read_bytes() == before
+
+
+def test_the_page_shows_no_decision_that_was_not_followed(place: Path) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    page = place / "where" / "report" / "index.html"
+    assert picked("--quiet") == ExitCode.DONE
+    followed = page.read_text()
+    assert "after the decision beside it" not in followed
+    path = place / "how" / "picking.json"
+    record = json.loads(path.read_text())
+    record["parameters"]["spacing_a"] += 1.0
+    path.write_text(json.dumps(record))
+    assert picked("--quiet") == ExitCode.DONE
+    assert "Changed in picking.json after the decision beside it: spacing_a." in page.read_text()
+    # Decisions of another step beside it are no reason to fail after all is picked.
+    (place / "how" / "decisions.jsonl").write_text('{"kind": "reject-micrographs"}\n')
+    assert picked("--quiet") == ExitCode.DONE
+    assert "holds no decision on picking" in page.read_text()
+
+
+def test_class_averages_that_show_nothing_make_no_templates(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.random.default_rng(0).normal(0, 1, (2, 16, 16)).astype(np.float32)
+    mrcfile.write(place / "classes.mrcs", images, voxel_size=4.0)
+    monkeypatch.setattr(deciding, "class_sizes", lambda averages: None)
+    assert decide("--json", "--class-averages", "classes.mrcs") == ExitCode.DONE
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert "The class averages show no particle: they were left aside." in notes
+    assert not (place / "how" / "templates.mrcs").exists()

@@ -86,10 +86,10 @@ def test_nothing_given_and_the_particles_are_found(
     picked = read_picked([where], Optics()).picked
     margin = LONGEST_A / 2 / PIXEL_A
     right = found = true = 0
-    for one in picked:
-        picks = read_coordinates(one.coordinates[0], one.subject)
+    for micrograph in picked:
+        picks = read_coordinates(micrograph.coordinates[0], micrograph.subject)
         here = np.column_stack([picks.x_px, picks.y_px])
-        inside = centres[Path(one.subject).name]
+        inside = centres[Path(micrograph.subject).name]
         right += matches(here, inside, 0.35 * LONGEST_A / PIXEL_A)
         found += len(here)
         true += int(((inside > margin) & (inside < SIDE - margin)).all(axis=1).sum())

@@ -23,12 +23,12 @@ from cryoverdict.engine.class_selection.guards import (
     mass_guards,
 )
 from cryoverdict.engine.class_selection.keep_particles import judge_particles
+from cryoverdict.engine.class_selection.pick_session import KINDS
 from cryoverdict.engine.class_selection.presentation import as_pictures, unregularised
 from cryoverdict.engine.class_selection.selecting import select_classes
 from cryoverdict.engine.class_selection.selection import ClassSelection
 from cryoverdict.engine.class_selection.selection_files import ledger_of, write_selection
 from cryoverdict.engine.class_selection.selection_import import read_selection, selected_label
-from cryoverdict.engine.class_selection.simulated_picks import KINDS
 from cryoverdict.engine.decision import read_decisions
 from cryoverdict.engine.evidence import Evidence
 from cryoverdict.engine.explanation import Explanation, logistic

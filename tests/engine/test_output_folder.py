@@ -15,9 +15,11 @@ def test_the_output_of_another_step_is_left_alone(tmp_path: Path) -> None:
     Ledger(step="extract", entries=()).write(tmp_path / "ledger.json")
     with writing_into(tmp_path, step="extract") as folder:
         assert folder == tmp_path
-    with pytest.raises(EngineError, match="holds the output of extract; give another --output"):
-        with writing_into(tmp_path, step="pick"):
-            pytest.fail("another step may write")
+    with (
+        pytest.raises(EngineError, match="holds the output of extract; give another --output"),
+        writing_into(tmp_path, step="pick"),
+    ):
+        pytest.fail("another step may write")
     (tmp_path / "ledger.json").write_text("{}")  # nothing is known of it: as a folder without one
     with writing_into(tmp_path, step="pick"):
         pass

@@ -90,6 +90,6 @@ def test_coordinates_that_lead_out_of_the_folder_are_refused(picked: Path, tmp_p
     (tmp_path / "secret.star").write_text("not to be copied")
     climbing = AUTOPICK.replace("coordinates/b_autopick.star", "../secret.star")
     (picked / "autopick.star").write_text(climbing)
-    with pytest.raises(EngineError, match="autopick.star: ../secret.star leads out"):
+    with pytest.raises(EngineError, match=r"autopick\.star: \.\./secret\.star leads out"):
         split_picked(picked, tmp_path / "far" / "out", size=2)
     assert not list((tmp_path / "far").rglob("secret.star"))

@@ -18,7 +18,7 @@ from cryoverdict.engine.picking_files.given_picks import read_given_picks
 from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
 from cryoverdict.engine.picking_files.pick_names import pick_stems
 from cryoverdict.engine.picking_files.pick_table import read_pick_table, write_pick_table
-from cryoverdict.engine.picking_files.picking_list import read_picking_list
+from cryoverdict.engine.picking_files.picking_list import data_set_name, read_picking_list
 from cryoverdict.engine.picking_files.template_file import read_templates, write_templates
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph_list import read_micrograph_list
@@ -300,6 +300,7 @@ def test_templates_come_back_with_weights_and_pixel_size(tmp_path: Path) -> None
 
 def test_class_averages_are_taken_in_the_order_of_their_list(tmp_path: Path) -> None:
     images = np.stack([np.full((8, 8), k, np.float32) for k in range(4)])
+    images[:, 4, 4] = 9.0
     with mrcfile.new(tmp_path / "run.mrcs") as file:
         file.set_data(images)
         file.set_image_stack()
@@ -312,3 +313,25 @@ def test_class_averages_are_taken_in_the_order_of_their_list(tmp_path: Path) -> 
     assert found.images[:, 0, 0].tolist() == [2.0, 0.0]
     assert found.weights == pytest.approx([0.75, 0.25])
     assert found.pixel_size_a == 4.0
+
+
+def test_a_data_set_whose_name_is_no_text_has_a_name_that_is() -> None:
+    name = data_set_name(["mics/a\udcff.mrc", "b.mrc"])
+    assert name == "a\\udcff.mrc, b.mrc"
+    assert name.encode()
+
+
+def test_images_of_one_grey_value_are_no_templates(tmp_path: Path) -> None:
+    images = np.zeros((3, 8, 8), np.float32)
+    path = tmp_path / "t.mrcs"
+    mrcfile.write(path, images, voxel_size=4.0)
+    with pytest.raises(InputError, match="every image is of one grey value"):
+        read_templates(path)
+    images[1, 4, 4] = 1.0
+    mrcfile.write(path, images, voxel_size=4.0, overwrite=True)
+    templates = read_templates(path)
+    assert templates.images.tolist() == images[1:2].tolist()
+    assert templates.weights.tolist() == [1.0]
+    mrcfile.write(path, images, voxel_size=1e6, overwrite=True)
+    with pytest.raises(InputError, match=r"the pixel size is 1e\+06 Å; accepted is 0.05 to 100"):
+        read_templates(path)

@@ -40,6 +40,7 @@ from cryoverdict.engine.picking_run.picking_step import (
 from cryoverdict.engine.picking_run.screening import apart, screened
 from cryoverdict.engine.picking_run.trial_order import trial_order
 from cryoverdict.engine.settling import settle_all
+from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import GivenCtf, Micrograph
 from cryoverdict.features.optics import Optics
 from cryoverdict.rules.rule_loader import load_rules

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 
 from cryoverdict.engine.class_selection import simulated_classes
 from cryoverdict.engine.class_selection.class_labels import labelled_sets
+from cryoverdict.engine.class_selection.pick_session import KINDS, PickSession, random_session
 from cryoverdict.engine.class_selection.random_shape import random_assembly
 from cryoverdict.engine.class_selection.simulated_classes import (
     CLASS_TRUTH,
@@ -19,12 +20,7 @@ from cryoverdict.engine.class_selection.simulated_classes import (
     read_class_truths,
     simulated_classifications,
 )
-from cryoverdict.engine.class_selection.simulated_picks import (
-    KINDS,
-    PickSession,
-    random_session,
-    simulated_picks,
-)
+from cryoverdict.engine.class_selection.simulated_picks import simulated_picks
 from cryoverdict.features.input_error import InputError
 
 

@@ -111,6 +111,16 @@ def test_a_killed_run_cuts_only_what_is_missing(pick_project: PickProject) -> No
     assert contents(out) == whole
 
 
+@pytest.mark.parametrize("damage", [b"PK\x03\x04 no archive", b"", b"\x93NUMPY"])
+def test_a_damaged_record_is_made_anew(pick_project: PickProject, damage: bytes) -> None:
+    out = pick_project.root / "out"
+    run(pick_project, out)
+    whole = contents(out)
+    sorted((out / "extracted").iterdir())[0].write_bytes(damage)
+    assert run(pick_project, out).reused == 1
+    assert contents(out) == whole
+
+
 def test_other_settings_picks_or_pixels_are_cut_anew(pick_project: PickProject) -> None:
     out = pick_project.root / "out"
     run(pick_project, out)

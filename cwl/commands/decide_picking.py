@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cryoverdict.features.optics import Optics
 
 
+NO_GOOD_CLASS = "No class average of the first round was good: the micrographs alone are asked."
+
+
 @click.command("decide-picking")
 @options.micrographs_argument
 @click.option(
@@ -64,7 +67,7 @@ def command(
     from cryoverdict.engine.kinds.picking import PICKING
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.picking_files.picking_list import data_set_name, read_picking_list
-    from cryoverdict.engine.picking_files.template_file import read_templates
+    from cryoverdict.engine.picking_files.template_file import lists_none, read_templates
     from cryoverdict.engine.picking_run.deciding import decide_picking
     from cryoverdict.engine.picking_run.decision_files import good_particle_finding, write_decided
     from cryoverdict.reports.picking_report import report_decision
@@ -73,8 +76,12 @@ def command(
     rules = load_rules(PICKING.id, rule_layers, features=PICKING.units())
     listed = read_picking_list(micrographs, optics)
     listed.check_any()
-    averages = None if class_averages is None else read_templates(class_averages)
     findings = [] if good_particles is None else [good_particle_finding(good_particles)]
+    averages = None
+    if class_averages is not None and lists_none(class_averages):
+        findings.append(NO_GOOD_CLASS)
+    elif class_averages is not None:
+        averages = read_templates(class_averages)
     with writing_into(output, step="decide-picking"):
         decided = decide_picking(
             listed.subjects,

@@ -56,20 +56,28 @@ def held_back(correlations: Tensor, members: Tensor, compared: int) -> float | N
 
 
 def crossing_a(
-    values: NDArray[np.float32], frequencies: NDArray[np.float32], threshold: float
+    values: NDArray[np.float32],
+    frequencies: NDArray[np.float32],
+    threshold: float,
+    *,
+    whole_a: float = np.inf,
 ) -> float | None:
     """Return the resolution (Å) at which ``values`` first fall below ``threshold``.
 
     Interpolated between rings; ``None`` where already the first ring lies below. A curve that
-    never falls gives the last ring: the data go at least that far.
+    never falls gives the last ring: the data go at least that far. Rings of waves longer than
+    ``whole_a``, the width of the mask, do not count: they carry the level of the background, which
+    normalisation took out, and no detail of the particle.
     """
-    below = np.flatnonzero(~(values >= threshold))
+    below = np.flatnonzero(~(values >= threshold) & (frequencies * whole_a >= 1.0))
     if not len(below):
         return float(1.0 / frequencies[-1])
     i = int(below[0])
-    if i == 0:
+    if i == 0 or not (values[:i] >= threshold).any():
         return None
     high, low = float(values[i - 1]), float(values[i])
+    if high < threshold:
+        return float(1.0 / frequencies[i - 1])
     part = (high - threshold) / (high - low) if np.isfinite(low) and high > low else 0.0
     return float(1.0 / (frequencies[i - 1] + part * (frequencies[i] - frequencies[i - 1])))
 
@@ -94,11 +102,12 @@ def class_measures(
     weight = 2 * pi * grid.radii * grid.mask_share * mean_ctf2 / noise
     turns, shifts_a = _accuracies(references.averages, weight, grid)
     frequencies = grid.frequencies.cpu().numpy()
+    whole_a = 2.0 * grid.reach_px * grid.pixel_size_a
     return tuple(
         ClassMeasure(
             share=float(members[k]),
             resolution_a=crossing_a(correlation[k], frequencies, CORRELATION_THRESHOLD),
-            ssnr_resolution_a=crossing_a(ssnr[k], frequencies, 1.0),
+            ssnr_resolution_a=crossing_a(ssnr[k], frequencies, 1.0, whole_a=whole_a),
             rotation_accuracy_deg=turns[k],
             shift_accuracy_a=shifts_a[k],
             ring_correlation=correlation[k],

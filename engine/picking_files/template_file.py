@@ -62,6 +62,14 @@ def read_templates(path: Path, pixel_size_a: float | None = None) -> Templates:
     return _templates(path, images, size or pixel_size_a, np.ones(len(images)))
 
 
+def lists_none(path: Path) -> bool:
+    """Say whether a file is a list of class averages, with none in it: no class was good."""
+    if path.suffix.lower() != ".star":
+        return False
+    tables = [t for t in read_star(path).values() if any(c in t.columns for c in IMAGE_LABELS)]
+    return bool(tables) and not any(t.rows for t in tables)
+
+
 def _listed(path: Path, pixel_size_a: float | None) -> Templates:
     """Return the images that a STAR file names, in its order."""
     tables = [t for t in read_star(path).values() if any(c in t.columns for c in IMAGE_LABELS)]

@@ -19,7 +19,11 @@ from cryoverdict.engine.picking_files.pick_folder import write_pick_folder
 from cryoverdict.engine.picking_files.pick_names import pick_stems
 from cryoverdict.engine.picking_files.pick_table import read_pick_table, write_pick_table
 from cryoverdict.engine.picking_files.picking_list import data_set_name, read_picking_list
-from cryoverdict.engine.picking_files.template_file import read_templates, write_templates
+from cryoverdict.engine.picking_files.template_file import (
+    lists_none,
+    read_templates,
+    write_templates,
+)
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph_list import read_micrograph_list
 from cryoverdict.features.optics import Optics
@@ -335,3 +339,15 @@ def test_images_of_one_grey_value_are_no_templates(tmp_path: Path) -> None:
     mrcfile.write(path, images, voxel_size=1e6, overwrite=True)
     with pytest.raises(InputError, match=r"the pixel size is 1e\+06 Å; accepted is 0.05 to 100"):
         read_templates(path)
+
+
+def test_a_list_of_class_averages_with_none_in_it_is_told_from_one_with_some(
+    tmp_path: Path,
+) -> None:
+    none, some = tmp_path / "none.star", tmp_path / "some.star"
+    head = "data_\n\nloop_\n_rlnReferenceImage #1\n"
+    none.write_text(head)
+    some.write_text(head + "000001@classes.mrcs\n")
+    assert lists_none(none)
+    assert not lists_none(some)
+    assert not lists_none(tmp_path / "templates.mrcs")

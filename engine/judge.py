@@ -192,9 +192,11 @@ class Judge:
         if strange > self.model.strangeness_limit:
             share = f"{strange:.0%} of its measurements lie outside what the model was trained on"
             reasons.append(share)
-        known = int(np.isfinite(values).sum())
-        if known < FEWEST_KNOWN * values.size:
-            reasons.append(f"only {known} of {values.size} measurements could be made")
+        # The image network always answers; that is no knowledge of this image's measurements.
+        measured = [not is_component(name) for name in self.model.favourable.features]
+        known, most = int(np.isfinite(values[measured]).sum()), sum(measured)
+        if known < FEWEST_KNOWN * most:
+            reasons.append(f"only {known} of {most} measurements could be made")
         return tuple(reasons)
 
 

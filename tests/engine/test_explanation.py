@@ -96,5 +96,5 @@ def test_replaying_a_stored_explanation_gives_the_stored_outcome(
 def test_a_broken_record_is_named_by_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "decisions.jsonl"
     path.write_text('{"kind": "x"}\n')
-    with pytest.raises(EngineError, match=r"decisions\.jsonl:1: not a decision record"):
+    with pytest.raises(EngineError, match=r"decisions\.jsonl:1: not a decision \(it lacks"):
         read_decisions(path)

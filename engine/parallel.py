@@ -27,6 +27,7 @@ def each(
     """
     if threads <= 1:
         # As in a worker: sums over several threads round otherwise, and so would the results.
+        import scipy.linalg  # noqa: F401 brings a BLAS; only what is loaded can be limited
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):
@@ -106,6 +107,7 @@ def _begin_worker() -> None:
     """Keep a worker to one thread (the workers are the parallelism), and to its parent's life."""
     from threading import Thread
 
+    import scipy.linalg  # noqa: F401 brings a BLAS; only what is loaded can be limited
     from threadpoolctl import threadpool_limits
 
     Thread(target=_end_with_parent, daemon=True).start()

@@ -53,20 +53,25 @@ def decide_picking(
     which the survey finds the threshold. Raises `InputError` where no micrograph
     can be used.
     """
+    import scipy.linalg  # noqa: F401 brings a BLAS; only what is loaded can be limited
+    from threadpoolctl import threadpool_limits
+
     given = given or {}
     if class_averages is not None and class_sizes(class_averages) is None:
         findings = (*findings, NO_PARTICLE)
         class_averages = None
     first = settle_all(PICKING, rules, subject=name, facts={}, estimates={}, given=given)
     rate = first.outcome[RATE]
-    found = survey(
-        subjects,
-        given_diameter_a=given.get("diameter_a"),
-        class_averages=class_averages,
-        threads=threads,
-        seed=seed,
-        **({} if rate is None else {"false_discovery_rate": rate}),
-    )
+    # Sums of several BLAS threads round differently from run to run.
+    with threadpool_limits(1):
+        found = survey(
+            subjects,
+            given_diameter_a=given.get("diameter_a"),
+            class_averages=class_averages,
+            threads=threads,
+            seed=seed,
+            **({} if rate is None else {"false_discovery_rate": rate}),
+        )
 
     def settled(estimates: Mapping[str, Estimate]) -> ParameterDecision:
         """Return the decision that follows from some estimates."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
-import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -16,10 +13,10 @@ from urllib.parse import unquote
 from cryoverdict.cwl.composer.session import ComposerSession
 from cryoverdict.cwl.composer.workflow_files import AlreadyThereError
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.loopback_server import LoopbackHandler, LoopbackServer
 from cryoverdict.engine.program_error import ProgramError
 from cryoverdict.features.input_error import InputError
 
-LOOPBACK = "127.0.0.1"
 MOST_BYTES = 4_000_000
 HTML = "text/html; charset=utf-8"
 CSS = "text/css; charset=utf-8"
@@ -41,40 +38,15 @@ ASSETS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "frame.js": ("cryoverdict.reports", "assets", SCRIPT),
     }
 )
-HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        ),
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
-)
 
 
-class ComposerServer(ThreadingHTTPServer):
+class ComposerServer(LoopbackServer):
     """Serves one session on the loopback address, under a path that only its starter knows."""
-
-    daemon_threads = True
 
     def __init__(self, session: ComposerSession, *, port: int = 0) -> None:
         """Take a port (any free one for 0); raises `EngineError` where it is taken."""
         self.session = session
-        self.token = secrets.token_urlsafe(24)
-        self.turn = threading.Lock()
-        try:
-            super().__init__((LOOPBACK, port), _Handler)
-        except OSError as error:
-            msg = f"port {port}: cannot be used ({error.strerror}); give another --port"
-            raise EngineError(msg) from error
-        self.hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
-
-    @property
-    def url(self) -> str:
-        """The page's address, with the token."""
-        return f"http://{LOOPBACK}:{self.server_port}/{self.token}/"
+        super().__init__(_Handler, port=port)
 
     def server_close(self) -> None:
         """Close the port and end a run that is still going."""
@@ -82,15 +54,15 @@ class ComposerServer(ThreadingHTTPServer):
         self.session.stop()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LoopbackHandler):
     """Answers one request; anything without the token, or for another host, finds nothing."""
 
     server: ComposerServer
-    timeout = 60
+    most_bytes = MOST_BYTES
 
     def do_GET(self) -> None:
         """Answer with the page, its parts, a workflow, or the state of a run."""
-        path = self._path()
+        path = self.asked()
         if path is None:
             return
         session = self.server.session
@@ -98,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name in ASSETS:
             package, folder, kind = ASSETS[name]
             content = files(package).joinpath(folder, name).read_bytes()
-            self._answer(HTTPStatus.OK, content, kind)
+            self.answer(HTTPStatus.OK, content, kind)
             return
         kind, _, rest = path.partition("/")
         questions: dict[str, Callable[[], dict[str, Any]]] = {
@@ -108,17 +80,17 @@ class _Handler(BaseHTTPRequestHandler):
             "process": lambda: session.process(unquote(rest)),
         }
         if kind not in questions or (rest and kind in ("state", "run")):
-            self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
+            self.answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
         else:
             self._reply(questions[kind])
 
     def do_POST(self) -> None:
         """Save, run or stop."""
-        path = self._path()
+        path = self.asked()
         if path is None:
             return
         try:
-            told = json.loads(self.rfile.read(self._length()) or b"{}")
+            told = json.loads(self.body() or b"{}")
             if not isinstance(told, dict):
                 raise TypeError
         except (TypeError, ValueError):
@@ -159,44 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         except (AttributeError, KeyError, TypeError, ValueError):
             self._fault(HTTPStatus.BAD_REQUEST, "not understood")
         else:
-            self._answer(HTTPStatus.OK, content, "application/json")
+            self.answer(HTTPStatus.OK, content, "application/json")
 
     def _fault(self, status: HTTPStatus, reason: str) -> None:
         """Answer that something is wrong, and what."""
-        self._answer(status, json.dumps({"error": reason}).encode(), "application/json")
-
-    def _path(self) -> str | None:
-        """Return what is asked for below the token, or answer that there is nothing."""
-        host = self.headers.get("Host", "")
-        origin = self.headers.get("Origin")
-        own = host in self.server.hosts and origin in (None, f"http://{host}")
-        path = self.path.partition("?")[0]
-        token, slash, rest = path.removeprefix("/").partition("/")
-        if own and slash and secrets.compare_digest(token.encode(), self.server.token.encode()):
-            return rest
-        self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
-        return None
-
-    def _length(self) -> int:
-        """Return the length of a request's body; raises ``ValueError`` for a long one."""
-        length = int(self.headers.get("Content-Length", "0"))
-        if not 0 <= length <= MOST_BYTES:
-            raise ValueError
-        return length
-
-    def _answer(self, status: HTTPStatus, content: bytes, kind: str) -> None:
-        """Send one whole answer."""
-        try:
-            self.send_response(status)
-            for name, value in HEADERS.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        except ConnectionError:
-            # The browser went away; what it asked for is done.
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the terminal quiet."""
+        self.answer(status, json.dumps({"error": reason}).encode(), "application/json")

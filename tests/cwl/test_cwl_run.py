@@ -137,6 +137,10 @@ def test_a_killed_run_resumes_with_the_same_bytes(
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "measure 1 of 3\n"
+    # cwltool says that a job is complete, and then marks its result as one to keep.
+    deadline = time.monotonic() + 20
+    while not finished(run) and time.monotonic() < deadline:
+        time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()
@@ -145,12 +149,21 @@ def test_a_killed_run_resumes_with_the_same_bytes(
         time.sleep(0.1)
     assert living(run) == []
     assert not (run / "judged").exists()
+    done_before_the_kill = finished(run)
+    assert 1 <= done_before_the_kill < 3
     cryoverdict(*words, folder=session)
     kept = [one["kept"] for one in jobs_of(run, "measure")]
-    assert sorted(kept) == [False, False, True]
+    assert len(kept) == 3
+    assert sum(kept) == done_before_the_kill
     # A kept result still has the command that made it.
     assert all(one["command"][1] == "measure-micrographs" for one in jobs_of(run, "measure"))
     assert differences(run / "judged", judged_run / "judged") == []
+
+
+def finished(run: Path) -> int:
+    """Return how many results of a run cwltool would not make again."""
+    marks = (run / ".cache").glob("*/*.status")
+    return sum(mark.read_text() == "success" for mark in marks)
 
 
 def living(run: Path) -> list[str]:

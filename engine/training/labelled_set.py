@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.table import FeatureTable, joined
 
@@ -116,7 +117,7 @@ def read_labelled_sets(folder: Path) -> list[LabelledSet]:
         raise InputError(msg) from error
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         columns = ", ".join(COLUMNS)
-        msg = f"{place}: {error!r}; accepted are the columns {columns}"
+        msg = f"{place}: {record_fault(error)}; accepted are the columns {columns}"
         raise InputError(msg) from error
     table = FeatureTable.read(folder / FEATURES)
     if len(sets) < 2:

@@ -10,6 +10,7 @@ import click
 from cryoverdict.cwl.commands import (
     catalogue,
     classify,
+    classify_again,
     compose,
     decide_classes,
     decide_classification,
@@ -57,6 +58,7 @@ COMMANDS = (
     decide_classification.command,
     classify.command,
     decide_classes.command,
+    classify_again.command,
     extract.command,
     write_stack.command,
     summarise.command,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cryoverdict.engine.decision import Counterfactual, Decision
 from cryoverdict.engine.judge import Judge
+from cryoverdict.engine.models.company import Company
 from cryoverdict.features.feature import SUFFIXES, Feature
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.rules.data_set_statistics import DataSetStatistics
@@ -38,6 +39,7 @@ class CounterfactualSearch:
     table: FeatureTable
     kinds: Kinds
     statistics: Mapping[str, DataSetStatistics]
+    companies: Mapping[str, Company]
     trust: Values
 
     @classmethod
@@ -50,6 +52,7 @@ class CounterfactualSearch:
             table=table,
             kinds=kinds or {},
             statistics=judge.rules.statistics_by_kind(table, kinds),
+            companies=judge.model.companies(table, kinds),
             trust=judge.trust(table, kinds)[1],
         )
 
@@ -145,8 +148,13 @@ class CounterfactualSearch:
 
         The embedding stays as it is: no single change of it would mean anything.
         """
-        table = self.table.varied(self.table.subjects[row], rows)
-        return self.judge.log_odds(table, self.statistics_of(row), float(self.trust[row]))
+        subject = self.table.subjects[row]
+        return self.judge.log_odds(
+            self.table.varied(subject, rows),
+            self.statistics_of(row),
+            float(self.trust[row]),
+            self.companies[self.kinds.get(subject, "")],
+        )
 
     @staticmethod
     def _turned(scores: Values, towards: float) -> NDArray[np.bool_]:

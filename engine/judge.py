@@ -13,6 +13,7 @@ from cryoverdict.engine.decision import Decision, Defect, installed_version
 from cryoverdict.engine.evidence import Evidence
 from cryoverdict.engine.explanation import GATE_LOG_ODDS, Explanation, gated, logistic
 from cryoverdict.engine.kind import DecisionKind
+from cryoverdict.engine.models.company import Company, is_compared, taken_alone, uncompared
 from cryoverdict.engine.models.embedding_basis import is_component
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import OffsetModel
@@ -56,9 +57,10 @@ class Judge:
         if not table.subjects:
             return
         beliefs = self.beliefs(table, kinds)
-        values = self.model.values(table)
+        values = self.model.values(table, kinds)
         prior, terms = self.model.favourable.terms(values)
-        strange = self.model.favourable.members.standardisation.strangeness(values)
+        alone = taken_alone(values, self.model.favourable.features)
+        strange = self.model.favourable.members.standardisation.strangeness(alone)
         away, trust = self.trust(table, kinds)
         grades = self._grade_log_odds(values)
         defects = self._defect_log_odds(values, [beliefs[s] for s in table.subjects])
@@ -98,7 +100,7 @@ class Judge:
 
         A distance of 1 is the limit of what the model knows; within it, it counts fully.
         """
-        values = self.model.values(table)
+        values = self.model.values(table, kinds)
         named = np.array([(kinds or {}).get(subject, "") for subject in table.subjects])
         away, trust = np.zeros(len(named)), np.ones(len(named))
         for name in np.unique(named):
@@ -107,18 +109,24 @@ class Judge:
         return away, trust
 
     def log_odds(
-        self, table: FeatureTable, statistics: DataSetStatistics, trust: float = 1.0
+        self,
+        table: FeatureTable,
+        statistics: DataSetStatistics,
+        trust: float = 1.0,
+        company: Company | None = None,
     ) -> NDArray[np.float64]:
         """Return the log-odds of the favourable outcome of each subject, gates counted.
 
-        ``statistics`` and ``trust`` are those of the data set, of which ``table`` may be a part,
-        or a variation.
+        ``statistics``, ``trust`` and ``company`` are those of the data set, of which ``table`` may
+        be a part, or a variation; without a company the table is its own.
         """
         answers = self.rules.answers(table, statistics=statistics) == 1
         effects = [rule.effect for rule in self.rules.rules]
         weights = np.array([e.value if isinstance(e, LogOdds) else 0.0 for e in effects])
         gates = np.array([isinstance(e, Reject) for e in effects], dtype=bool)
-        said = self.model.favourable.log_odds(self.model.values(table), np.zeros(answers.shape[1]))
+        model = self.model
+        values = model.values(table) if company is None else model.values_among(table, company)
+        said = model.favourable.log_odds(values, np.zeros(answers.shape[1]))
         total = np.asarray(trust * said + weights @ answers, np.float64)
         shut = answers[gates].any(axis=0)
         return np.where(shut, np.minimum(total, GATE_LOG_ODDS), total)
@@ -150,9 +158,15 @@ class Judge:
     def _model_evidence(
         self, values: NDArray[np.float64], terms: NDArray[np.float64]
     ) -> tuple[Evidence, ...]:
-        """Return the model's terms, strongest first, the weak ones added up."""
+        """Return the model's terms, strongest first, the weak ones added up.
+
+        A value and its place in its company speak of one measurement, so they stand as one.
+        """
         described = {f.name: f for f in self.kind.features()}
         names = self.model.favourable.features
+        at = {name: j for j, name in enumerate(names)}
+        beside = {uncompared(n): j for n, j in at.items() if is_compared(n)}
+        terms = np.bincount([at[uncompared(n)] for n in names], terms, len(names))
         seen = np.array([is_component(name) for name in names])
         evidence = []
         if terms[seen].any():
@@ -173,7 +187,8 @@ class Judge:
                     log_odds=float(terms[j]),
                     value=value,
                     unit=feature.unit,
-                    text=_sentence(feature.meaning, value, self.model.favourable, int(j)),
+                    text=_sentence(feature.meaning, value, self.model.favourable, int(j))
+                    + _in_company(values[beside[feature.name]] if feature.name in beside else None),
                 )
             )
         rest = float(terms[np.abs(terms) < SMALL_LOG_ODDS].sum())
@@ -193,7 +208,8 @@ class Judge:
             share = f"{strange:.0%} of its measurements lie outside what the model was trained on"
             reasons.append(share)
         # The image network always answers; that is no knowledge of this image's measurements.
-        measured = [not is_component(name) for name in self.model.favourable.features]
+        names = self.model.favourable.features
+        measured = [not (is_component(name) or is_compared(name)) for name in names]
         known, most = int(np.isfinite(values[measured]).sum()), sum(measured)
         if known < FEWEST_KNOWN * most:
             reasons.append(f"only {known} of {most} measurements could be made")
@@ -234,3 +250,10 @@ def _sentence(meaning: str, value: float | None, model: OffsetModel, j: int) -> 
     )
     far = told_deviations(away, "+.1f")
     return f"{said}: {place} ({far} robust deviations from the training median)."
+
+
+def _in_company(z: float | None) -> str:
+    """Return what a value's place in its data set adds to a sentence; nothing where it is usual."""
+    if z is None or not abs(z) >= 1.0:
+        return ""
+    return f" Within this data set: {told_deviations(z, '+.1f')} robust deviations."

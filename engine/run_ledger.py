@@ -20,7 +20,7 @@ Unit = Literal["micrographs", "particles"]
 # The steps that sort something out, in the order in which they follow each other.
 CHAINS: Mapping[Unit, tuple[str, ...]] = {
     "micrographs": ("decide-micrographs", "pick"),
-    "particles": ("extract", "classify", CLASSES, "write-stack"),
+    "particles": ("extract", "classify", CLASSES, "classify-again", "write-stack"),
 }
 
 

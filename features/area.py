@@ -11,7 +11,7 @@ from cryoverdict.features.view import View
 _MAP = "usable-area map (as MicrographCleaner and Warp's BoxNet mask areas)"
 _ARCS = "arcs of circles along which the sides differ (Hough transform, Duda & Hart 1972)"
 # Kinds of edges that come from the support, and not from bars, tears or objects.
-_SUPPORT = ("film", "line")
+_SUPPORT = ("film", "line", "torn")
 
 
 def _map(view: View) -> AreaMap:

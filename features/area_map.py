@@ -101,6 +101,7 @@ def usable_area(view: View) -> AreaMap:
 _EDGE_KINDS = {
     "film": AreaKind.FILM,
     "line": AreaKind.FILM,
+    "torn": AreaKind.FILM,
     "bar": AreaKind.DARK_BAR,
     "void": AreaKind.BRIGHT,
 }
@@ -134,6 +135,8 @@ def _lay_film(kind: NDArray[np.uint8], edges: tuple[FilmEdge, ...]) -> None:
         if edge.side:
             area |= distance * edge.side > 0.0
         kind[area & (kind == AreaKind.USABLE)] = _EDGE_KINDS[edge.kind]
+        if edge.kind == "torn":
+            kind[~area & (kind == AreaKind.USABLE)] = AreaKind.BRIGHT
 
 
 def _round_objects(edges: tuple[FilmEdge, ...], shape: tuple[int, int]) -> _Bool:

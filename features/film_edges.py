@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cryoverdict.features.cell_grid import cell_means
 from cryoverdict.features.edge_sides import (
     abrupt_part,
-    is_void,
+    is_bare,
     ridge_coherence,
     spread,
     step_between,
@@ -57,12 +57,13 @@ GREY_STEP = 4.0
 ABRUPT_PART = 0.25
 # How far an edge may be moved to where the grey level steps.
 FARTHEST_MOVE_CELLS = 3.0
-# What is darker than this is opaque, and no ice.
+# What is darker than this, or so much less noisy in its logarithm, is opaque, and no ice.
 OPAQUE_STEP = 30.0
+OPAQUE_NOISE = -0.5
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
 OBJECT_RADIUS = 0.8
 
-EdgeKind = Literal["film", "bar", "void", "object", "line"]
+EdgeKind = Literal["film", "bar", "void", "torn", "object", "line"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,9 @@ class FilmEdge:
     """One edge found, on the grid of cells.
 
     ``kind`` is ``film`` (one side is film), ``bar`` (one side is a straight dark bar along the
-    image's side), ``void`` (one side is bright and without ice), ``object`` (a round dark thing)
-    or ``line`` (only the edge itself shows, as at a meniscus). ``side`` is +1 where film, bar,
-    void or object lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is
+    image's side), ``void`` (one side is bright and without ice), ``torn`` (one side is opaque film,
+    the other without ice), ``object`` (a round dark thing) or ``line`` (only the edge itself shows,
+    as at a meniscus). ``side`` is +1 where film, bar, void or object lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is
     in robust deviations of all arcs' scores; ``grey_step`` and ``texture_step`` are the
     differences of the film's, bar's or object's side (for a void: of the ice's side) from the
     other in robust deviations of the cells.
@@ -328,10 +329,12 @@ def _judged(
         kind: EdgeKind = "bar" if _along_side(arc, grid) and by_grey else "film"
         if side * bent < -1.0 / OBJECT_RADIUS:
             kind = "object"
-        far = np.abs(distance) > 3.0
-        thin = kind != "object" and abs(grey) < OPAQUE_STEP
-        if thin and is_void(half, channels[1], distance * side, free & far):
-            kind, side = "void", -side
+        bright, dark_side = (free & (distance * s > 3.0) for s in (-side, side))
+        if kind != "object" and is_bare(half, channels[1], bright, dark_side):
+            fine = channels[1]
+            noisier = float(np.median(fine[dark_side])) - float(np.median(fine[bright]))
+            opaque = abs(grey) >= OPAQUE_STEP or noisier < OPAQUE_NOISE
+            kind, side = ("torn", side) if opaque else ("void", -side)
         return FilmEdge(
             arc=arc,
             kind=kind,

@@ -16,6 +16,7 @@ TITLES: Mapping[str, str] = {
     "decide-classification": "How to classify?",
     "classify": "The classes",
     "decide-classes": "Which classes?",
+    "classify-again": "Further rounds of classes",
 }
 NOUNS: Mapping[Unit, str] = {"micrographs": "micrographs", "particles": "picks"}
 ROUND_ONE = "Round one: "

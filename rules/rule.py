@@ -19,6 +19,7 @@ DecisionKind = Literal[
     "classification",
     "select-classes",
     "keep-particles",
+    "further-round",
 ]
 DECISION_KINDS: tuple[DecisionKind, ...] = get_args(DecisionKind)
 

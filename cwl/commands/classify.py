@@ -98,7 +98,7 @@ def command(
     rules = load_rules(CLASSIFICATION.id, rule_layers, features=CLASSIFICATION.units())
     lists = read_particle_lists(particles)
     history: list[Mapping[str, Any]] = []
-    with writing_into(output), class_ticker("classifying", quiet) as tick:
+    with writing_into(output, step="classify"), class_ticker("classifying", quiet) as tick:
 
         def progress(line: Mapping[str, Any]) -> None:
             """Move the bar and keep the line for the next snapshot."""
@@ -113,7 +113,7 @@ def command(
             lists,
             file.parameters,
             output,
-            classifier=_classifier(classifier),
+            classifier=classifier_of(classifier),
             name=classifier,
             rules=rules,
             options=RunOptions(
@@ -144,7 +144,7 @@ def command(
     return exit_code_of(len(lists.stack), len(lists.errors))
 
 
-def _classifier(name: str) -> Classifier:
+def classifier_of(name: str) -> Classifier:
     """Return the classifier of a name."""
     if name == "relion":
         from cryoverdict.engine.adapters.relion_classify import classify_with_relion

@@ -105,7 +105,7 @@ def command(
     given = {
         GIVEN[name]: float(value) for name, value in options_given.items() if value is not None
     }
-    with writing_into(output):
+    with writing_into(output, step="decide-classification"):
         decided = decide_classification(
             found,
             rules,

@@ -27,6 +27,7 @@ DECISIONS = (
     "classification",
     "micrograph-yield",
     "keep-particles",
+    "further-round",
 )
 
 decision_option = click.option(

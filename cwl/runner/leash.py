@@ -14,6 +14,8 @@ import threading
 import time
 from importlib import import_module
 
+from cryoverdict.cwl.runner.twin_jobs import let_twins_wait
+
 # Time for cwltool to end its jobs and clear its folders.
 PATIENCE_S = 2.0
 
@@ -30,6 +32,7 @@ def watch() -> None:
 def main() -> None:
     """Watch the leash and become cwltool."""
     threading.Thread(target=watch, daemon=True).start()
+    let_twins_wait()
     # `python -m cwltool` would do, but drops the exit code.
     sys.exit(import_module("cwltool.main").run(sys.argv[1:]))
 

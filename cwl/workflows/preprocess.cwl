@@ -392,12 +392,37 @@ steps:
     out: [selected]
     sbg:x: 3000
     sbg:y: 240
+  - id: classify_again
+    label: Once more?
+    run: ../tools/classify-again.cwl
+    in:
+      - id: classes
+        source: decide_classes/selected
+      - id: particles
+        source: extract/extracted
+      - id: parameters
+        source: decide_classification/parameters
+      - id: classifier
+        source: classifier
+      - id: device
+        source: device
+      - id: rules
+        source: rules
+      - id: seed
+        source: seed
+      - id: threads
+        source: threads
+      - id: ram_mib
+        source: ram_mib
+    out: [selected]
+    sbg:x: 3300
+    sbg:y: 240
   - id: write_stack
     label: Good particles
     run: ../tools/write-stack.cwl
     in:
       - id: particles
-        source: decide_classes/selected
+        source: classify_again/selected
       - id: parameters
         source: decide_classification/parameters
       - id: micrographs
@@ -411,7 +436,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [stack, star, mrcs, cs]
-    sbg:x: 3300
+    sbg:x: 3600
     sbg:y: 240
   - id: summarise
     label: The account
@@ -426,6 +451,7 @@ steps:
           - extract/extracted
           - classify/classified
           - decide_classes/selected
+          - classify_again/selected
           - write_stack/stack
         linkMerge: merge_flattened
       - id: before
@@ -437,7 +463,7 @@ steps:
           - trial/trial_classes
         linkMerge: merge_flattened
     out: [ledger, report]
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 240
 
 outputs:
@@ -446,102 +472,109 @@ outputs:
     label: Which micrographs
     doc: micrographs_good.star, decisions.jsonl, ledger.json and report/.
     outputSource: judge/judged
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 0
   - id: trial_picking
     type: Directory
     label: How to pick, round one
     outputSource: trial/trial_picking
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 120
   - id: trial_picked
     type: Directory
     label: Picks of round one
     outputSource: trial/trial_picked
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 240
   - id: trial_classification
     type: Directory
     label: How to classify, round one
     outputSource: trial/trial_classification
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 360
   - id: trial_classified
     type: Directory
     label: Classes of round one
     outputSource: trial/trial_classified
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 480
   - id: trial_classes
     type: Directory
     label: Good classes of round one
     outputSource: trial/trial_classes
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 600
   - id: picking
     type: Directory
     label: How to pick
     doc: picking.json, decisions.jsonl and report/.
     outputSource: decide_picking/picking
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 720
   - id: picked
     type: Directory
     label: Picks
     doc: autopick.star, coordinates/ and picks.parquet.
     outputSource: gather_picks/picked
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 840
   - id: classification
     type: Directory
     label: How to classify
     doc: classification.json, decisions.jsonl and report/.
     outputSource: decide_classification/classification
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 960
   - id: classified
     type: Directory
     label: Classes
     doc: run_itNNN_classes.mrcs and the other files of the 2D run.
     outputSource: classify/classified
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 1080
   - id: classes
     type: Directory
     label: Good classes
     doc: particles_good.star, class_averages_good.star, decisions.jsonl and report/.
     outputSource: decide_classes/selected
-    sbg:x: 3900
+    sbg:x: 4200
     sbg:y: 1200
+  - id: classes_again
+    type: Directory
+    label: Good classes, last round
+    doc: particles_good.star of the last round, what each round did, and why there was no further.
+    outputSource: classify_again/selected
+    sbg:x: 4200
+    sbg:y: 1320
   - id: good_particles_star
     type: File
     label: Good particles (RELION)
     outputSource: write_stack/star
-    sbg:x: 3900
-    sbg:y: 1320
+    sbg:x: 4200
+    sbg:y: 1440
   - id: good_particles_mrcs
     type: File
     label: Good particles (images)
     outputSource: write_stack/mrcs
-    sbg:x: 3900
-    sbg:y: 1440
+    sbg:x: 4200
+    sbg:y: 1560
   - id: good_particles_cs
     type: File
     label: Good particles (cryoSPARC)
     outputSource: write_stack/cs
-    sbg:x: 3900
-    sbg:y: 1560
+    sbg:x: 4200
+    sbg:y: 1680
   - id: ledger
     type: File
     label: Ledger
     doc: Where every micrograph and every pick ended; the sums are checked.
     outputSource: summarise/ledger
-    sbg:x: 3900
-    sbg:y: 1680
+    sbg:x: 4200
+    sbg:y: 1800
   - id: report
     type: Directory
     label: First page
     doc: Links the pages of all steps.
     outputSource: summarise/report
-    sbg:x: 3900
-    sbg:y: 1800
+    sbg:x: 4200
+    sbg:y: 1920

@@ -20,10 +20,7 @@ class IterationReport:
     of their halves (median over the alive classes, ``None`` where it says nothing); ``top``: mean
     over the particles of the probability of their best place; ``changed``: share of the particles
     seen that changed their class (``None`` in the first iteration); ``refilled``: empty classes
-    that were given new particles. ``held_back``: correlation of the averages' halves just beyond
-    the finest detail compared over that just within it: near 1 what was seen is there, near 0 the
-    averages show what they were turned to show (``None`` where they end before, or nothing lies
-    beyond).
+    that were given new particles.
     """
 
     start: int
@@ -37,7 +34,6 @@ class IterationReport:
     changed: float | None
     refilled: int
     particles: int
-    held_back: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,6 @@ from cryoverdict.engine.classification.resolution import (
     CORRELATION_THRESHOLD,
     class_measures,
     crossing_a,
-    held_back,
     ring_correlations,
 )
 from cryoverdict.engine.classification.schedule import FIRST_MOVE, Stage, schedule
@@ -312,7 +311,6 @@ class _Run:
             changed=float((before != now)[seen].mean()) if seen.any() else None,
             refilled=count,
             particles=len(indices),
-            held_back=held_back(correlations, members, stage.rings),
         )
 
     def present_averages(self) -> NDArray[np.float32]:

@@ -14,8 +14,6 @@ from cryoverdict.engine.classification.polar import PolarGrid
 from cryoverdict.engine.classification.references import References, Sums
 
 CORRELATION_THRESHOLD = 0.143
-# Below this agreement within the rings compared there is nothing to be suspicious of.
-LEAST_WITHIN = 0.3
 # Fall of the log-likelihood at which a wrong place is called told apart: a hundred to one.
 TOLD_APART = 4.6
 TURNS_DEG = np.concatenate([np.arange(0.5, 10.0, 0.5), np.arange(10.0, 31.0, 1.0)])
@@ -35,24 +33,6 @@ def ring_correlations(sums: Sums, grid: PolarGrid) -> Tensor:
     powers = grid.power(first) * grid.power(second)
     correlation: Tensor = shared / powers.sqrt().clamp(min=1e-12)
     return correlation
-
-
-def held_back(correlations: Tensor, members: Tensor, compared: int) -> float | None:
-    """Return how far the halves agree just beyond the rings compared, over just within them.
-
-    The mean over the classes ``(K, R)`` by their ``members`` ``(K,)``, of up to two rings on
-    either side. Where particles were turned to noise the halves agree within and not beyond (the
-    idea of Chen et al. 2013, Ultramicroscopy 135:24, without a second run). ``None`` where the
-    averages hold nothing at the limit anyway, or no ring lies beyond.
-    """
-    beyond = correlations[:, compared : compared + 2]
-    if beyond.shape[1] == 0:
-        return None
-    weights = members / members.sum().clamp(min=1e-9)
-    within = float((weights @ correlations[:, max(0, compared - 2) : compared]).mean())
-    if within < LEAST_WITHIN:
-        return None
-    return float((weights @ beyond).mean()) / within
 
 
 def crossing_a(

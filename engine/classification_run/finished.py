@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from cryoverdict.engine.classification.particle_lists import ParticleLists
+from cryoverdict.engine.code_digest import code_digest
 from cryoverdict.features.star import format_star
 
 FILE = "finished.json"
 # Of a stack only its ends are looked at: they differ between two stacks of different images.
 END_BYTES = 65536
+# The rooms whose source makes and judges a result.
+ROOMS = ("engine.classification", "engine.classification_run", "engine.adapters")
 
 
 def fingerprint(lists: ParticleLists, settings: Mapping[str, Any]) -> str:
@@ -37,6 +40,11 @@ def fingerprint(lists: ParticleLists, settings: Mapping[str, Any]) -> str:
     for item, reason in {**lists.errors, **lists.duplicates}.items():
         digest.update(f"{item}\n{reason}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def classifying_code() -> str:
+    """Return a digest of the source that classifies, so that a changed one classifies anew."""
+    return code_digest(*(f"cryoverdict.{room}" for room in ROOMS))
 
 
 def note_finished(folder: Path, mark: str, names: Iterable[str]) -> None:

@@ -16,11 +16,16 @@ from cryoverdict.engine.classification_run.class_run import (
     newest_stem,
     read_class_run,
 )
-from cryoverdict.engine.classification_run.finished import fingerprint, is_finished, note_finished
+from cryoverdict.engine.classification_run.finished import (
+    classifying_code,
+    fingerprint,
+    is_finished,
+    note_finished,
+)
+from cryoverdict.engine.classification_run.image_symptoms import image_symptoms
 from cryoverdict.engine.classification_run.rerun import Verdict, judged, told
 from cryoverdict.engine.classification_run.settings import RunSettings, run_settings
 from cryoverdict.engine.classification_run.symptoms import symptoms_of
-from cryoverdict.engine.decision import installed_version
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.ledger import Count, Entry, Ledger
 from cryoverdict.engine.parameter_decision import ParameterDecision
@@ -84,7 +89,7 @@ def classify_step(
     mark = fingerprint(
         lists,
         {
-            "version": installed_version(),
+            "code": classifying_code(),
             "classifier": name,
             "seed": options.seed,
             "rules": rules.digest,
@@ -178,6 +183,7 @@ def _attempt(
         "resolution_limit_a": ran.resolution_limit_a,
     }
     found: dict[str, Answer] = dict(symptoms_of(run, ran.mask_diameter_a))
+    found |= image_symptoms(run, lists.stack, ran, found["class_resolution_a"])
     verdict = judged(
         rules, subject=f"{stem}_model.star", values=used, symptoms=found, particles=len(lists.stack)
     )

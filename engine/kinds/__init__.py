@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.kinds.classification import CLASSIFICATION
+from cryoverdict.engine.kinds.further_round import FURTHER_ROUND
 from cryoverdict.engine.kinds.keep_particles import KEEP_PARTICLES
 from cryoverdict.engine.kinds.micrograph_yield import MICROGRAPH_YIELD, EvidenceKind
 from cryoverdict.engine.kinds.picking import PICKING
@@ -16,5 +17,5 @@ KINDS: tuple[DecisionKind, ...] = (REJECT_MICROGRAPHS, SELECT_CLASSES)
 # The kinds that settle parameters instead of judging subjects.
 PARAMETER_KINDS: tuple[ParameterKind, ...] = (PICKING, CLASSIFICATION)
 
-# The rules that add evidence to a decision taken before.
-EVIDENCE_KINDS: tuple[EvidenceKind, ...] = (MICROGRAPH_YIELD, KEEP_PARTICLES)
+# The rules over facts of an earlier step, which add to its decision or follow it with one.
+EVIDENCE_KINDS: tuple[EvidenceKind, ...] = (MICROGRAPH_YIELD, KEEP_PARTICLES, FURTHER_ROUND)

@@ -88,9 +88,14 @@ CLASSIFICATION = ParameterKind(
             meaning="Change of grey along the circle over that along the radius, outside.",
         ),
         Fact(
+            name="round_share",
+            unit="1",
+            meaning="Share of the particles whose class average is the same all round.",
+        ),
+        Fact(
             name="held_back_ratio",
             unit="1",
-            meaning="Agreement of halves just beyond the detail compared, over just within it.",
+            meaning="Agreement of halves on detail held back from placing, over detail compared.",
         ),
         Fact(
             name="overfit_share",

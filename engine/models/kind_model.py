@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.models.company import Company, company_of, put_beside, taken_alone
 from cryoverdict.engine.models.embedding_basis import EmbeddingBasis
 from cryoverdict.engine.models.novelty import Novelty, trust_at
 from cryoverdict.engine.models.offset_model import OffsetModel
 from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.table import FeatureTable
+from cryoverdict.rules.rule_set import Kinds, parts_by_kind
 
 FORMAT = 1
 
@@ -48,12 +50,34 @@ class KindModel:
         """
         if self.novelty is None or not len(values):
             return 0.0, 1.0
-        distance = self.novelty.distance(self.favourable.members.standardisation, values)
+        alone = taken_alone(values, self.favourable.features)
+        distance = self.novelty.distance(self.favourable.members.standardisation, alone)
         return distance, trust_at(distance)
 
-    def values(self, table: FeatureTable) -> NDArray[np.float64]:
-        """Return ``(subjects, features)`` in the models' order, NaN where the table has none."""
-        return values_of(table, self.favourable.features, self.basis)
+    def values(self, table: FeatureTable, kinds: Kinds | None = None) -> NDArray[np.float64]:
+        """Return ``(subjects, features)`` in the models' order, NaN where the table has none.
+
+        A subject's company are those of its kind in the table; see `values_among`.
+        """
+        values = np.empty((len(table.subjects), len(self.favourable.features)))
+        row = {subject: i for i, subject in enumerate(table.subjects)}
+        companies = self.companies(table, kinds)
+        for kind, part in parts_by_kind(table, kinds).items():
+            values[[row[s] for s in part.subjects]] = self.values_among(part, companies[kind])
+        return values
+
+    def values_among(self, table: FeatureTable, company: Company) -> NDArray[np.float64]:
+        """Return `values` of subjects, or variations of one, that came in a company."""
+        names = self.favourable.features
+        return put_beside(values_of(table, names, self.basis), names, company)
+
+    def companies(self, table: FeatureTable, kinds: Kinds | None = None) -> dict[str, Company]:
+        """Return the company that the subjects of each kind are to each other."""
+        names = self.favourable.features
+        return {
+            kind: company_of(values_of(part, names, self.basis), names)
+            for kind, part in parts_by_kind(table, kinds).items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
@@ -113,7 +137,10 @@ class KindModel:
 def values_of(
     table: FeatureTable, names: Sequence[str], basis: EmbeddingBasis | None
 ) -> NDArray[np.float64]:
-    """Return ``(subjects, names)`` of a table, NaN where it has none, embeddings projected."""
+    """Return ``(subjects, names)`` of a table, NaN where it has none, embeddings projected.
+
+    What compares a subject with its company is left to `Company`.
+    """
     seen: dict[str, NDArray[np.float64]] = {}
     if basis is not None:
         seen = dict(zip(basis.names, basis.project(table).T, strict=True))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 _Double = NDArray[np.float64]
 
 MISS = 2.0
+# Half the width over which the density of scores is told.
+DENSITY_WIDTH = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +65,22 @@ class Discoveries:
         share: _Double = np.clip(chance / np.maximum(seen, 1.0), 0.0, 1.0)
         return share
 
+    def noise_part(self, threshold: float) -> float:
+        """Return how much of the score noise gave, in the mean, to the places from a threshold on.
+
+        A score is what a particle gives plus noise of deviation 1, and what is chosen by its score
+        was lucky. By Tweedie's formula the luck at a score is minus the slope of the logarithm of
+        the density of scores; its mean over all from a threshold on is the density there over
+        their number. Source: Efron, J. Am. Stat. Assoc. 106:1602, 2011.
+        """
+        above = float(np.count_nonzero(self.scores >= threshold))
+        if not above:
+            return 0.0
+        lowest = max(float(self.scores[-1]), threshold - DENSITY_WIDTH)
+        highest = threshold + DENSITY_WIDTH
+        near = np.count_nonzero((self.scores >= lowest) & (self.scores < highest))
+        return float(near / (highest - lowest) / above)
+
     def _above(self, score: _Double) -> _Double:
         """Return how many scores exceed each of some values."""
         return np.searchsorted(-self.scores, -score, side="right").astype(np.float64)
@@ -74,14 +92,18 @@ class Discoveries:
         return np.interp(score, self.scores[::-1], self.null[::-1])
 
 
-def discoveries(scores: _Double, null_scores: _Double, null_weight: float = 1.0) -> Discoveries:
-    """Return the discoveries of some scores; each null score stands for ``null_weight`` places.
+def discoveries(
+    scores: _Double, null_scores: _Double, null_weights: float | _Double = 1.0
+) -> Discoveries:
+    """Return the discoveries of some scores; each null score stands for ``null_weights`` places.
 
     Source: Benjamini & Hochberg 1995 for the rate; decoys as Elias & Gygi 2007 in proteomics.
     """
     falling = np.sort(scores)[::-1]
-    chance = np.sort(null_scores)[::-1]
-    null = null_weight * np.searchsorted(-chance, -falling, side="right").astype(np.float64)
+    order = np.argsort(-null_scores, kind="stable")
+    weights = np.broadcast_to(np.asarray(null_weights, np.float64), null_scores.shape)[order]
+    reached = np.searchsorted(-null_scores[order], -falling, side="right")
+    null = np.concatenate((np.zeros(1), np.cumsum(weights)))[reached]
     true = np.arange(1, len(falling) + 1) - null
     likely = float(true.max()) if len(falling) else 0.0
     return Discoveries(scores=falling, null=null, likely=max(likely, 0.0))

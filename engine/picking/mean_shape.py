@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -15,6 +15,7 @@ from cryoverdict.engine.picking.picking_field import PickingField
 from cryoverdict.engine.picking.rings import Rings
 
 _Double = NDArray[np.float64]
+_Float = NDArray[np.float32]
 
 # A ball's diameter over its radius of gyration: 2 √(5/3).
 BALL = 2.0 * (5.0 / 3.0) ** 0.5
@@ -61,6 +62,10 @@ class Body:
         """Diameter of the ball with the same radius of gyration."""
         return body_diameter(self.outer_a, self.inside, self.rim)
 
+    def scaled(self, factor: float) -> Body:
+        """Return the same body ``factor`` times as large."""
+        return replace(self, outer_a=factor * self.outer_a)
+
 
 def body_diameter(outer_a: float, inside: float, rim: float) -> float:
     """Return the diameter of the ball that has a shell's radius of gyration.
@@ -94,8 +99,7 @@ def mean_form_factor(
             continue
         points = field.places_transform(y, x, np.ones(len(y)))
         number = rings.number(field.frequency)
-        flat = 1.0 - np.exp(-2.0 * np.square(np.pi * ground_a * field.frequency))
-        seen = field.transfer * flat.astype(np.float32)
+        seen = seen_through(field, ground_a)
         weight = 1.0 / np.maximum(ring_power(field, rings, field.transform), 1e-12)
         both = np.real(np.conj(points) * field.transform)
         above += rings.sums(number, seen * both) * weight
@@ -105,6 +109,12 @@ def mean_form_factor(
         values=above / np.maximum(below, 1e-12),
         variance=1.0 / np.maximum(2.0 * below, 1e-12),
     )
+
+
+def seen_through(field: PickingField, ground_a: float) -> _Float:
+    """Return what lens and the taking off of the ground leave of a particle's transform."""
+    flat = 1.0 - np.exp(-2.0 * np.square(np.pi * ground_a * field.frequency))
+    return np.asarray(field.transfer * flat.astype(np.float32), np.float32)
 
 
 def fitted_body(

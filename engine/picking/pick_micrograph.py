@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.picking.discoveries import discoveries
+from cryoverdict.engine.picking.found import Found
 from cryoverdict.engine.picking.peaks import apart
 from cryoverdict.engine.picking.picking_field import picking_field
 from cryoverdict.engine.picking.picking_image import PickingImage, read_picking_image
@@ -14,7 +15,7 @@ from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import DroppedPicks, Picks
 from cryoverdict.engine.picking.radial_template import references_for
 from cryoverdict.engine.picking.rings import Rings
-from cryoverdict.engine.picking.search import Found, Search, search
+from cryoverdict.engine.picking.search import Search, search
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.features.area_map import AreaKind
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.engine.picking.discoveries import Discoveries, discoveries
+from cryoverdict.engine.picking.competition import competing_discoveries
+from cryoverdict.engine.picking.discoveries import Discoveries
+from cryoverdict.engine.picking.found import Found
 from cryoverdict.engine.picking.noise import phase_randomised
 from cryoverdict.engine.picking.peaks import apart
 from cryoverdict.engine.picking.pick_micrograph import prepared_search
@@ -40,23 +42,26 @@ def scored(
     seed: int,
 ) -> Scored:
     """Return the scores that picking with some parameters gives, from the floor on."""
-    own, null = [], []
+    own: list[Found] = []
+    null: list[Found] = []
+    spacings_px = []
     for number, image in enumerate(images):
         shown = rebinned(image, parameters.picking_pixel_size_a)
         made = prepared_search(shown, parameters, templates)
         spacing_px = parameters.spacing_a / shown.pixel_size_a
         copy = phase_randomised(made.rest, np.random.default_rng((seed, 7, number)))
-        own.append(_scores(made, made.detector.field.transform, spacing_px))
-        null.append(_scores(made, copy, spacing_px))
+        own.append(_places(made, made.detector.field.transform, spacing_px))
+        null.append(_places(made, copy, spacing_px))
+        spacings_px.append(spacing_px)
     return Scored(
-        scores=tuple(own),
-        null_scores=tuple(null),
-        seen=discoveries(np.concatenate(own), np.concatenate(null)),
+        scores=tuple(f.score for f in own),
+        null_scores=tuple(n.score for n in null),
+        seen=competing_discoveries(own, null, spacings_px),
     )
 
 
-def _scores(made: Search, transform: _Complex, spacing_px: float) -> _Double:
-    """Return the scores of the places of a transform that lie in the usable area, apart."""
+def _places(made: Search, transform: _Complex, spacing_px: float) -> Found:
+    """Return the places of a transform that lie in the usable area, apart."""
     found = made.found(transform, FLOOR)
     found = found.only(inside_usable(made, found))
-    return found.only(apart(found.y, found.x, spacing_px)).score
+    return found.only(apart(found.y, found.x, spacing_px))

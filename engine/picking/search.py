@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.picking.found import Found
 from cryoverdict.engine.picking.matched_filter import Detector, detector
 from cryoverdict.engine.picking.noise import ring_power, smoothed
 from cryoverdict.engine.picking.peaks import apart, between_pixels, local_maxima
@@ -16,7 +17,6 @@ from cryoverdict.engine.picking.reference import Reference
 from cryoverdict.engine.picking.rings import Rings
 from cryoverdict.engine.picking.separation import own_scores, without
 
-_Float = NDArray[np.float32]
 _Double = NDArray[np.float64]
 _Complex = NDArray[np.complex64]
 
@@ -28,30 +28,6 @@ CERTAIN = 2.8
 FLOOR = 2.0
 # How far neighbours reach, in diameters.
 REACH = 1.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
-    """Places in a picking image, best first.
-
-    ``y`` and ``x`` are pixels of the picking image; ``score`` is in deviations of the noise;
-    ``reference`` the number of the one that fitted best.
-    """
-
-    y: _Double
-    x: _Double
-    score: _Double
-    reference: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        """Return how many places there are."""
-        return len(self.y)
-
-    def only(self, kept: NDArray[np.bool_]) -> Found:
-        """Return those places for which ``kept`` is true."""
-        return Found(
-            y=self.y[kept], x=self.x[kept], score=self.score[kept], reference=self.reference[kept]
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.picking.learned_shape import learned_body
 from cryoverdict.engine.picking.mean_shape import Body
 from cryoverdict.engine.picking.picking_image import PickingImage
 from cryoverdict.engine.picking.reference import Profile, ladder
-from cryoverdict.engine.picking.trial import Trial, learned_body, trial
+from cryoverdict.engine.picking.trial import WINDOW, Trial, trial
 
 SMALLEST_A, LARGEST_A = 55.0, 700.0
 # Pixels across the smallest particle that can be told from noise.
@@ -29,6 +30,8 @@ SPREAD_TO_A, SPREAD_STEP = 330.0, 1.6
 # more surely.
 PARTS, AS_SURE = 1.8, 0.97
 LARGER, STILL = 1.3, 0.2
+# Parts lie in the whole; pairs and chance are larger, too, but leave single ones outside.
+INSIDE = 0.7
 GIVEN_RANGE = 1.4
 
 
@@ -128,8 +131,10 @@ def confirmed(
     return reached
 
 
-def best_size(sizes: Sequence[Size], given_a: float | None) -> Size:
-    """Return the size that explains most; a larger one if the best may be only a part of it.
+def best_size(
+    images: Sequence[PickingImage], sizes: Sequence[Size], given_a: float | None, seed: int
+) -> Size:
+    """Return the size that explains most; a larger one if the best is only a part of it.
 
     With a given diameter, those near it go first where there are any.
     """
@@ -142,6 +147,32 @@ def best_size(sizes: Sequence[Size], given_a: float | None) -> Size:
         still = other.made.evidence >= STILL * best.made.evidence
         parts = best.made.count > PARTS * other.made.count
         sure = other.made.typical_score >= AS_SURE * best.made.typical_score
-        if larger and parts and sure and still:
+        if larger and parts and sure and still and inside_of(images, best, other, seed) > INSIDE:
             best = other
     return best
+
+
+def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: int) -> float:
+    """Return the share of the places of a small size that lie in places of a large one."""
+    from scipy.spatial import KDTree
+
+    made = trial(
+        images,
+        small.made.references,
+        small.diameter_a,
+        seed,
+        window_a=WINDOW * large.made.diameter_a,
+    )
+    inside = total = 0
+    for one, some, other, others in zip(
+        made.searches, made.finds, large.made.searches, large.made.finds, strict=True
+    ):
+        total += len(some)
+        if not len(others) or not len(some):
+            continue
+        ratio = one.detector.field.image.pixel_size_a / other.detector.field.image.pixel_size_a
+        places = np.stack((some.y, some.x), axis=1) * ratio
+        reach_px = 0.5 * large.diameter_a / other.detector.field.image.pixel_size_a
+        away, _ = KDTree(np.stack((others.y, others.x), axis=1)).query(places)
+        inside += int(np.count_nonzero(away < reach_px))
+    return inside / max(total, 1)

@@ -70,8 +70,7 @@ def survey(
         _check_diameter("the given diameter", given_diameter_a, images)
     if classes is not None:
         _check_diameter("the diameter of the class averages", classes.diameter_a, images)
-    curve, sizes = _sizes(images, given_diameter_a, classes, seed)
-    size = best_size(sizes, given_diameter_a) if sizes else None
+    curve, sizes, size = _sizes(images, given_diameter_a, classes, seed)
     diameter = _diameter(size, given_diameter_a, classes)
     spread = bootstrap_diameters(size, BOOTSTRAPS, seed) if size is not None else np.zeros(0)
     parameters = starting_parameters(diameter, sign, images, classes)
@@ -170,27 +169,24 @@ def _sizes(
     given_a: float | None,
     classes: ClassSizes | None,
     seed: int,
-) -> tuple[SizeCurve, list[Size]]:
-    """Return the evidence over sizes and the sizes that confirm themselves."""
+) -> tuple[SizeCurve, list[Size], Size | None]:
+    """Return the evidence over sizes, the sizes that confirm themselves, and the best of them."""
     few, more = _few(images, MOST_SCANNED), _few(images, MOST_FOLLOWED)
     curve, starts = scanned(few, seed)
     known = [d for d in (given_a, None if classes is None else classes.diameter_a) if d is not None]
     starts = (*((d, 0.0) for d in known), *starts)
-    sizes: list[Size] = []
-    for diameter, inside in starts:
-        reached = confirmed(few, diameter, inside, seed)
-        if reached is not None:
-            sizes.append(reached)
-    if not sizes or len(more) == len(few):
-        return curve, sizes
+    reached = [confirmed(few, diameter, inside, seed) for diameter, inside in starts]
+    sizes = [size for size in reached if size is not None]
+    if not sizes:
+        return curve, sizes, None
+    best = best_size(few, sizes, given_a, seed)
     # The best is confirmed once more in more micrographs.
-    best = best_size(sizes, given_a)
-    again = confirmed(more, best.body.outer_a, best.body.inside, seed)
-    if again is not None:
-        sizes = [s for s in sizes if s is not best] + [again]
-        if abs(np.log(again.diameter_a / best.diameter_a)) < 0.15:
-            sizes = [s for s in sizes if s is again or s.made.count * 3 < again.made.count]
-    return curve, sizes
+    more_sure = (
+        confirmed(more, best.body.outer_a, best.body.inside, seed) if len(more) > len(few) else None
+    )
+    if more_sure is None:
+        return curve, sizes, best
+    return curve, [more_sure, *(size for size in sizes if size is not best)], more_sure
 
 
 def _diameter(size: Size | None, given_a: float | None, classes: ClassSizes | None) -> float:

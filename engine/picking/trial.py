@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.picking.competition import competing_discoveries
 from cryoverdict.engine.picking.discoveries import Discoveries, discoveries
-from cryoverdict.engine.picking.mean_shape import Body, FormFactor, fitted_body, mean_form_factor
+from cryoverdict.engine.picking.found import Found
 from cryoverdict.engine.picking.noise import phase_randomised
-from cryoverdict.engine.picking.picking_field import PickingField, picking_field
+from cryoverdict.engine.picking.picking_field import picking_field
 from cryoverdict.engine.picking.picking_image import PickingImage, rebinned, windowed
 from cryoverdict.engine.picking.reference import Profile
 from cryoverdict.engine.picking.rings import Rings
-from cryoverdict.engine.picking.search import Found, Search, search
+from cryoverdict.engine.picking.search import Search, search
 
 _Double = NDArray[np.float64]
 
@@ -28,12 +29,6 @@ WINDOW = 42.0
 # Two finds are at least this fraction of the diameter apart.
 SPACING = 0.75
 LOWEST_SCORE = 1.5
-# Fewer finds than this tell no shape.
-FEWEST_FINDS = 20
-# The share of a mean that chance made up is never taken for more than this.
-MOST_BIAS = 0.6
-# Lenses tried where no CTF is known: π λ Δf for 0, 0.5, 1.5, 3 and 5 µm at 300 kV.
-UNKNOWN_FOCUS_A2 = (0.0, 310.0, 930.0, 1860.0, 3100.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,12 +102,15 @@ def trial(
     rounds: int = 1,
     rate: float = LEARNING_RATE,
     floor: float = LOWEST_SCORE,
-    window: bool = True,
+    window_a: float | None = None,
 ) -> Trial:
-    """Return what references find in some picking images, or in a window of each."""
+    """Return what references find in a window of each of some picking images.
+
+    The window is ``window_a`` wide, of some hundred particles where that is not said.
+    """
     searches, found, null, light = [], [], [], []
     central = len(references) // 2
-    window_a = WINDOW * diameter_a if window else float("inf")
+    window_a = WINDOW * diameter_a if window_a is None else window_a
     for number, image in enumerate(images):
         shown = windowed(rebinned(image, diameter_a / PIXELS_ACROSS), window_a)
         field = picking_field(shown, diameter_a)
@@ -131,54 +129,16 @@ def trial(
         opposite = one.found(-one.rest, floor)
         searches.append(one)
         found.append(every.only(inside_usable(one, every)))
-        null.append(chance.score[inside_usable(one, chance)])
+        null.append(chance.only(inside_usable(one, chance)))
         light.append(opposite.score[inside_usable(one, opposite)])
-    seen = discoveries(np.concatenate([f.score for f in found]), np.concatenate(null))
+    seen = competing_discoveries(found, null, [s.spacing_px for s in searches])
     return Trial(
         diameter_a=diameter_a,
         references=tuple(references),
         searches=tuple(searches),
         found=tuple(found),
-        null_scores=tuple(null),
+        null_scores=tuple(n.score for n in null),
         light_scores=tuple(light),
         seen=seen,
         threshold=seen.threshold(rate),
     )
-
-
-def learned_form_factor(made: Trial, diameter_a: float) -> FormFactor | None:
-    """Return the mean form factor of a trial's finds, or ``None`` where there are too few.
-
-    What is picked where noise is high looks like the reference in the mean even if nothing is
-    there. That part is known: the finds that chance explains with all of their score, the others
-    with one over it (the gain from moving to the peak); it is subtracted.
-    """
-    finds = made.finds
-    count = sum(len(f) for f in finds)
-    if count < FEWEST_FINDS:
-        return None
-    fields: list[PickingField] = [s.detector.field for s in made.searches]
-    coarsest = max(f.image.pixel_size_a for f in fields)
-    rings = Rings.of(diameter_a, coarsest)
-    factor = mean_form_factor(fields, [(f.y, f.x) for f in finds], rings, made.diameter_a)
-    central = len(made.references) // 2
-    bias = 0.0
-    for one, some in zip(made.searches, finds, strict=True):
-        chance = made.seen.local_rate(some.score) * some.score + 1.0 / np.maximum(some.score, 1.0)
-        bias += float(chance.sum()) / one.detector.gains[central] / count
-    bias = min(bias, MOST_BIAS * float(factor.values[:8].max()))
-    shape = made.references[central].at(factor.frequency.astype(np.float32))
-    return FormFactor(
-        frequency=factor.frequency,
-        values=factor.values - max(bias, 0.0) * shape,
-        variance=factor.variance,
-    )
-
-
-def learned_body(made: Trial) -> Body | None:
-    """Return the round body that fits a trial's finds, or ``None`` where there are too few."""
-    factor = learned_form_factor(made, made.diameter_a)
-    if factor is None:
-        return None
-    known = any(s.detector.field.image.ctf is not None for s in made.searches)
-    return fitted_body(factor, made.diameter_a, (0.0,) if known else UNKNOWN_FOCUS_A2)

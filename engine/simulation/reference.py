@@ -29,6 +29,49 @@ UNSEEN_IN_PICTURES = frozenset(
 )
 # The side of a picture as micrograph archives store them, in pixels.
 PICTURE_SIDES_PX = (360.0, 720.0)
+# From this seed on a session is an ordinary one; those before it are rich in bad micrographs.
+ORDINARY_FROM = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Habit:
+    """How often sessions are of some sort.
+
+    ``picture``: arrive as pictures; ``full``: have a fine pixel, of those that do not; ``large``:
+    are twice as large in area, of those with a fine pixel; ``dense``: are densely packed;
+    ``unaligned``: are sums of frames that nobody aligned well. ``bad`` is the range of the share
+    of bad micrographs.
+    """
+
+    picture: float
+    full: float
+    large: float
+    dense: float
+    unaligned: float
+    finest_a: float
+    bad: tuple[float, float]
+
+
+# To see every way to go bad often enough; and what a laboratory hands in: mostly good (79 to 96 %
+# in reported sessions), at full size, often dense.
+RICH = _Habit(
+    picture=0.4,
+    full=0.5,
+    large=0.0,
+    dense=0.2,
+    unaligned=0.125,
+    finest_a=0.9,
+    bad=(0.62, 0.84),
+)
+ORDINARY = _Habit(
+    picture=0.25,
+    full=0.75,
+    large=0.15,
+    dense=0.35,
+    unaligned=0.3,
+    finest_a=0.75,
+    bad=(0.1, 0.5),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +105,23 @@ class ReferenceSession:
 
 
 def reference_session(seed: int, micrographs: int) -> ReferenceSession:
-    """Return the session of a seed: as `random_data_set`, smaller in area, richer in bad ones.
+    """Return the session of a seed: as `random_data_set`, smaller in area, with a `_Habit`.
 
-    Two fifths arrive as pictures, without the defects that pictures do not show; a fifth are
-    densely packed; an eighth are sums of frames that nobody aligned well.
+    Those that arrive as pictures are without the defects that pictures do not show.
     """
     rng = np.random.default_rng((seed, 57))
     spec = random_data_set(seed)
-    picture = bool(rng.random() < 0.4)
+    habit = RICH if seed < ORDINARY_FROM else ORDINARY
+    picture = bool(rng.random() < habit.picture)
     if picture:
         pixel, side, binning = _drawn(rng, (2.6, 6.5)), round(rng.uniform(26.0, 33.0)) * 32, 4.0
-    elif rng.random() < 0.5:
-        pixel, side, binning = _drawn(rng, (0.9, 1.6)), 1536, 1.0
+    elif rng.random() < habit.full:
+        pixel, side, binning = _drawn(rng, (habit.finest_a, 1.6)), 1536, 1.0
+        if habit.large and rng.random() < habit.large:
+            side = 2176
     else:
         pixel, side, binning = _drawn(rng, (1.6, 5.0)), 1024, 3.0
-    return _session(rng, spec, seed, micrographs, picture, (pixel, side, binning))
+    return _session(rng, spec, seed, micrographs, (pixel, side, binning), habit, picture=picture)
 
 
 def lesson_session(seed: int, micrographs: int) -> ReferenceSession:
@@ -85,7 +130,7 @@ def lesson_session(seed: int, micrographs: int) -> ReferenceSession:
     spec = random_data_set(1_000_000 + seed)
     picture = bool(rng.random() < 0.5)
     scale = (_drawn(rng, (4.0, 8.0)), round(rng.uniform(17.0, 21.0)) * 32, 5.0)
-    return _session(rng, spec, seed, micrographs, picture, scale)
+    return _session(rng, spec, seed, micrographs, scale, RICH, picture=picture)
 
 
 def _drawn(rng: np.random.Generator, between: tuple[float, float]) -> float:
@@ -98,8 +143,10 @@ def _session(
     spec: DataSetSpec,
     seed: int,
     micrographs: int,
-    picture: bool,
     scale: tuple[float, int, float],
+    habit: _Habit,
+    *,
+    picture: bool,
 ) -> ReferenceSession:
     """Return a session at a scale: pixel size (Å), side (pixels), binning of the detector."""
     pixel, side, binning = scale
@@ -113,7 +160,7 @@ def _session(
     )
     if picture:
         spec = replace(spec, mix=tuple(m for m in spec.mix if m[0] not in UNSEEN_IN_PICTURES))
-    if rng.random() < 0.2:
+    if rng.random() < habit.dense:
         dense = float(rng.uniform(0.4, 0.75))
         base = replace(
             base,
@@ -122,14 +169,14 @@ def _session(
             overlap=0.02,
         )
         spec = replace(spec, coverage_range=(0.8 * dense, 1.15 * dense))
-    if rng.random() < 0.125:
+    if rng.random() < habit.unaligned:
         spec = replace(spec, residual_drift_a=(1.0, float(rng.uniform(4.0, 8.0))))
     spec = replace(
         spec,
         name=f"reference-{seed}",
         micrographs=micrographs,
         base=base,
-        bad_fraction=float(rng.uniform(0.62, 0.84)),
+        bad_fraction=float(rng.uniform(*habit.bad)),
         second_chance=0.35,
         blemish_chance=float(rng.uniform(0.25, 0.65)),
     )

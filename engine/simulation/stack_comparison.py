@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,32 +43,65 @@ class StackCompared:
         return self.junk / self.stack if self.stack else 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTruth:
+    """What a simulated session truly holds: centres by micrograph, and which of these are good."""
+
+    centres: Centres
+    good: Mapping[str, bool]
+
+    def whole(self, margin_px: float, side: int) -> SessionTruth:
+        """Return the truth without the particles nearer than a margin to a border."""
+        low, high = margin_px, side - 1 - margin_px
+        return SessionTruth(
+            centres={
+                name: xy[((xy >= low) & (xy <= high)).all(axis=1)]
+                for name, xy in self.centres.items()
+            },
+            good=self.good,
+        )
+
+
+def read_truth(folder: Path) -> SessionTruth:
+    """Read what `write_data_set` wrote beside the micrographs."""
+    return SessionTruth(
+        centres=read_centres(folder / PARTICLES_STAR), good=_good(folder / MICROGRAPHS_CSV)
+    )
+
+
 def compare_stack(truth: Path, stack: Path, *, radius_px: float) -> StackCompared:
     """Match a list of particles with the truth of the session in the folder ``truth``.
 
-    Micrographs are matched by file name. A particle is the true one nearest to it within
-    ``radius_px`` (pixels of the micrograph), which counts once. Raises `EngineError` for a list
-    without coordinates.
+    Raises `EngineError` for a list without coordinates.
     """
-    true = _centres(truth / PARTICLES_STAR)
-    listed = _centres(stack)
-    good = _good(truth / MICROGRAPHS_CSV)
+    return compare_centres(read_truth(truth), read_centres(stack), radius_px=radius_px)
+
+
+def compare_centres(truth: SessionTruth, listed: Centres, *, radius_px: float) -> StackCompared:
+    """Match places with the truth; micrographs are matched by file name.
+
+    A place is the true particle nearest to it within ``radius_px`` (pixels of the micrograph),
+    which counts once.
+    """
     found = matched = 0
     for name, centres in listed.items():
-        hits = _matches(true.get(name, np.empty((0, 2))), centres, radius_px)
+        hits = _matches(truth.centres.get(name, np.empty((0, 2))), centres, radius_px)
         matched += hits
-        found += hits if good.get(name, False) else 0
+        found += hits if truth.good.get(name, False) else 0
     total = sum(len(centres) for centres in listed.values())
     return StackCompared(
-        true=sum(len(c) for name, c in true.items() if good.get(name, False)),
+        true=sum(len(c) for name, c in truth.centres.items() if truth.good.get(name, False)),
         found=found,
         stack=total,
         junk=total - matched,
     )
 
 
-def _centres(path: Path) -> Centres:
-    """Return the coordinates ``(n, 2)`` of each micrograph's particles by its file name."""
+def read_centres(path: Path) -> Centres:
+    """Return the coordinates ``(n, 2)`` of each micrograph's particles by its file name.
+
+    Raises `EngineError` for a list without coordinates.
+    """
     table = read_star(path)["particles"]
     columns = [
         table.column(name) for name in ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY")
@@ -77,9 +110,14 @@ def _centres(path: Path) -> Centres:
         msg = f"{path}: has no coordinates; accepted is a list of particles of micrographs"
         raise EngineError(msg)
     names, x, y = (column or () for column in columns)
+    return centres_of(names, [float(v) for v in x], [float(v) for v in y])
+
+
+def centres_of(names: Iterable[str], x: Iterable[float], y: Iterable[float]) -> Centres:
+    """Return places by the file name of their micrographs."""
     places: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for name, one, other in zip(names, x, y, strict=True):
-        places[Path(name).name].append((float(one), float(other)))
+        places[Path(name).name].append((one, other))
     return {name: np.array(found) for name, found in places.items()}
 
 

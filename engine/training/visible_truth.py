@@ -15,6 +15,11 @@ from cryoverdict.engine.training.labelled_set import Label
 
 # What a picture does not show: it has a coarse pixel, and no counts.
 HIDDEN_IN_PICTURES = frozenset({"drift", "bad_ctf", "thick_ice", "low_dose"})
+# Ways to go bad that leave nothing to see. A second field of view under the first only adds
+# particles; a shutter that let half of the beam through only takes counts, which a picture lost.
+UNSEEN_WAYS = frozenset({"double-exposure"})
+UNSEEN_WAYS_IN_PICTURES = frozenset({"double-exposure", "blank"})
+BROKEN = "broken_exposure"
 # A blur shorter than so many pixels leaves no trace in an image.
 SHORTEST_BLUR_PX = 3.0
 # An expert's verdict on a case in the grey zone is nearly a toss-up.
@@ -34,7 +39,21 @@ def hidden_defects(record: Record) -> frozenset[str]:
 def visible_severities(record: Record) -> dict[str, float]:
     """Return the severities of the defects that the image can show."""
     hidden = hidden_defects(record)
-    return {name: float(s) for name, s in record["severities"].items() if name not in hidden}
+    seen = {name: float(s) for name, s in record["severities"].items() if name not in hidden}
+    if BROKEN in seen:
+        seen[BROKEN] = _visible_break(record, seen[BROKEN])
+    return seen
+
+
+def _visible_break(record: Record, severity: float) -> float:
+    """Return the severity of a broken exposure without the ways to break that show nothing.
+
+    A way's strength is its severity, and severities add up as in `combined`.
+    """
+    unseen = UNSEEN_WAYS_IN_PICTURES if record["picture"] else UNSEEN_WAYS
+    strengths = {way: s for way, s in record["mechanisms"].items() if way in unseen}
+    kept = 1.0 - combined(strengths)
+    return max(0.0, 1.0 - (1.0 - severity) / kept) if kept > 0.0 else 0.0
 
 
 def visible_label(record: Record) -> Label | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,16 @@ from cryoverdict.engine.classification.particle_stack import open_stack
 from cryoverdict.features.star import read_star
 
 MASK_DIAMETER_A = 200.0
+COST = "cost.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a run took, as the operating system counted it for the child process."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +37,7 @@ class Run:
     """One program's run: what it cost and the files it left."""
 
     program: str
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
+    cost: Cost
     number: NDArray[np.int64]
     turn_deg: NDArray[np.float64]
     shift_px: NDArray[np.float64]
@@ -67,17 +76,22 @@ def child(star: str, folder: str, classes: str, iterations: str, seed: str, thre
 
 
 def relion_refine(star: Path, folder: Path, classes: int, given: argparse.Namespace) -> Run:
-    """Run `relion_refine` with the settings of its own 2D classification jobs."""
+    """Run `relion_refine` with the settings of its own 2D classification jobs.
+
+    A run that the same command has finished in ``folder`` before is read, not repeated.
+    """
     if shutil.which("relion_refine") is None:
         sys.exit("relion_refine is not installed")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     options = "--ctf --tau2_fudge 2 --flatten_solvent --zero_mask --oversampling 1 --psi_step 12"
     more = "--offset_range 5 --offset_step 2 --norm --scale --pool 30 --preread_images"
     command = ["relion_refine", "--i", star.name, "--o", str(folder / "run")]
     command += [*options.split(), *more.split(), "--random_seed", "1"]
     command += ["--iter", str(given.iterations), "--K", str(classes), "--j", str(given.threads)]
     command += ["--particle_diameter", f"{MASK_DIAMETER_A:g}"]
-    return measured("relion_refine", command, folder, cwd=star.parent)
+    return finished("relion_refine", command, folder) or measured(
+        "relion_refine", command, folder, cwd=star.parent
+    )
 
 
 def measured(program: str, command: list[str], folder: Path, cwd: Path | None = None) -> Run:
@@ -90,10 +104,24 @@ def measured(program: str, command: list[str], folder: Path, cwd: Path | None = 
         if status:
             words.seek(0)
             sys.exit(f"{program} failed: {words.read()[-2000:].decode(errors='replace')}")
-    return read_run(program, folder, wall_s, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
+    cost = Cost(
+        wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024
+    )
+    (folder / COST).write_text(json.dumps({"command": command, **asdict(cost)}, indent=1))
+    return read_run(program, folder, cost)
 
 
-def read_run(program: str, folder: Path, wall_s: float, usage: tuple[float, int] | None) -> Run:
+def finished(program: str, command: list[str], folder: Path) -> Run | None:
+    """Return the run that the same command finished in ``folder`` before, else None."""
+    if not (folder / COST).is_file():
+        return None
+    kept = json.loads((folder / COST).read_text())
+    if kept.pop("command") != command:
+        return None
+    return read_run(program, folder, Cost(**kept))
+
+
+def read_run(program: str, folder: Path, cost: Cost) -> Run:
     """Return the run whose last iteration's files lie in ``folder``, particles in image order."""
     data = sorted(folder.glob("run_it*_data.star"))[-1]
     particles = read_star(data)["particles"]
@@ -115,9 +143,7 @@ def read_run(program: str, folder: Path, wall_s: float, usage: tuple[float, int]
     origin = np.stack([column("rlnOriginXAngst"), column("rlnOriginYAngst")], axis=1) / size_a
     return Run(
         program=program,
-        wall_s=wall_s,
-        cpu_s=float("nan") if usage is None else usage[0],
-        peak_mib=float("nan") if usage is None else usage[1] / 1024,
+        cost=cost,
         number=column("rlnClassNumber").astype(np.int64)[order] - 1,
         turn_deg=-column("rlnAnglePsi")[order],
         shift_px=-origin[order],

@@ -33,8 +33,9 @@ class Report:
         lines = []
         for run, values in zip(runs + relion, figures, strict=True):
             words = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-            cost = f"{run.wall_s:7.1f} s wall {run.cpu_s:7.1f} s CPU {run.peak_mib:6.0f} MiB"
-            lines.append(f"{run.program:14s} {cost}  {words}")
+            cost = run.cost
+            taken = f"{cost.wall_s:7.1f} s wall {cost.cpu_s:7.1f} s CPU {cost.peak_mib:6.0f} MiB"
+            lines.append(f"{run.program:14s} {taken}  {words}")
             print(lines[-1], flush=True)
         lines += self._compared(runs, relion, figures)
         sheets = "".join(
@@ -55,9 +56,10 @@ class Report:
             found.append((fewest >= 2, f"every species in at least {fewest:.0f} classes"))
         if relion:
             theirs = figures[-1]
-            faster = relion[0].wall_s / float(np.median([r.wall_s for r in runs]))
-            if np.isfinite(faster):
-                found.append((faster >= FASTER, f"{faster:.1f} times faster"))
+            for kind in ("wall", "cpu"):
+                ours_s = float(np.median([getattr(r.cost, f"{kind}_s") for r in runs]))
+                faster = getattr(relion[0].cost, f"{kind}_s") / ours_s
+                found.append((faster >= FASTER, f"{faster:.1f} times less {kind} time"))
             for name in (*HIGHER_IS_BETTER, "junk_left"):
                 if name not in theirs:
                     continue

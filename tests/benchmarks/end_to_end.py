@@ -1,7 +1,7 @@
 # ruff: noqa: E402 (the number of threads is set before the libraries that read it are loaded)
 """What a run makes of whole simulated sessions, beside one in which nothing is decided.
 
-A command, not a test: ``python tests/benchmarks/end_to_end.py [--sets N] [--only NAME …]
+A command, not a test: ``python -m tests.benchmarks.end_to_end [--sets N] [--only NAME …]
 [--micrographs N] [--side PX] [--trial-particles N] [--threads N]
 [--keep DIR]``, from the repository's root. It needs the atomic models of the shared data folder,
 and RELION for the comparison.
@@ -20,7 +20,8 @@ Printed, for each stack: of the true particles in good micrographs the share tha
 within 0.35 diameter, the ball with the particle's radius of gyration, each counted once; those
 beneath contamination count as true as well), the same of those that lie whole inside (small
 micrographs have much border), the share of it that is no true particle, micrographs kept and
-rejected rightly, wall and processor seconds. All is simulated.
+rejected rightly, wall and processor seconds; and beneath, where the true ones were lost, stage by
+stage (`stage_losses`). All is simulated.
 """
 
 from __future__ import annotations
@@ -47,18 +48,19 @@ from cryoverdict.engine.decision import read_decisions
 from cryoverdict.engine.parameter_file import ParameterFile
 from cryoverdict.engine.simulation.comparison import compare_with_truth
 from cryoverdict.engine.simulation.data_set import DataSetSpec
-from cryoverdict.engine.simulation.data_set_files import (
-    MICROGRAPHS_CSV,
-    PARTICLES_STAR,
-    write_data_set,
-)
+from cryoverdict.engine.simulation.data_set_files import MICROGRAPHS_CSV, write_data_set
 from cryoverdict.engine.simulation.micrograph import _model
 from cryoverdict.engine.simulation.micrograph_spec import MicrographSpec, ParticleSpec
-from cryoverdict.engine.simulation.stack_comparison import compare_stack
+from cryoverdict.engine.simulation.stack_comparison import (
+    SessionTruth,
+    compare_centres,
+    read_centres,
+    read_truth,
+)
+from tests.benchmarks.stage_losses import MATCH, Scale, losses
 
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "data" / "models"
 PROGRAM = Path(sys.executable).with_name("cryoverdict")
-MATCH = 0.35
 DEFAULT_DIAMETER_A = 150.0
 HEAD = (
     f"{'simulated':20s} {'true in stack':>19s}  {'whole in stack':>19s}  {'junk':>19s}  "
@@ -165,24 +167,13 @@ def write_default_parameters(root: Path, pixel_a: float) -> None:
         ParameterFile(kind=kind, parameters=parameters).write(root / f"{kind}.json")
 
 
-def write_whole(micrographs: Path, folder: Path, margin_px: float, side: int) -> None:
-    """Write the truth of a session once more, without the particles that the border cuts."""
-    folder.mkdir(exist_ok=True)
-    shutil.copy(micrographs / MICROGRAPHS_CSV, folder)
-    low, high, kept = margin_px, side - 1 - margin_px, []
-    for line in (micrographs / PARTICLES_STAR).read_text(encoding="utf-8").splitlines():
-        words = line.split()
-        particle = bool(words) and words[0].endswith(".mrc")
-        if not particle or all(low <= float(word) <= high for word in words[1:3]):
-            kept.append(line)
-    (folder / PARTICLES_STAR).write_text("\n".join(kept) + "\n\n", encoding="utf-8")
-
-
-def measured(root: Path, stack: str, diameter_px: float, verdicts: str, cost: str) -> str:
+def measured(
+    name: str, stack: Path, truth: SessionTruth, given: Scale, verdicts: str, cost: str
+) -> str:
     """Return the row of one stack."""
-    name = f"{root.name} {'default' if stack.startswith('default') else ''}"
-    found = compare_stack(root / "micrographs", root / stack, radius_px=MATCH * diameter_px)
-    whole = compare_stack(root / "whole", root / stack, radius_px=MATCH * diameter_px)
+    places, near = read_centres(stack), MATCH * given.diameter_px
+    found = compare_centres(truth, places, radius_px=near)
+    whole = compare_centres(given.whole(truth), places, radius_px=near)
     return (
         f"{name:20s} {found.found:5d}/{found.true:<5d} {100.0 * found.recall:5.1f} %  "
         f"{whole.found:5d}/{whole.true:<5d} {100.0 * whole.recall:5.1f} %  "
@@ -204,15 +195,16 @@ def benchmark(name: str, session: Session, root: Path, given: argparse.Namespace
     optics = ["--voltage-kv", f"{base.voltage_kv:g}", "--cs-mm", f"{base.cs_mm:g}"]
     optics += ["--amplitude-contrast", f"{base.amplitude_contrast:g}"]
     threads = ["--threads", str(given.threads)]
-    write_whole(micrographs, root / "whole", diameter_px / 2.0, given.side)
+    truth = read_truth(micrographs)
+    scale = Scale(diameter_px=diameter_px, side=given.side)
     if shutil.which("relion_autopick"):
         write_default_parameters(root, base.pixel_size_a)
         pick = ["pick", "micrographs", "--parameters", "picking.json", "--picker", "relion"]
         cut = ["extract", "default_picks", "--parameters", "classification.json", "--no-ctf-fit"]
         pick += ["--output", "default_picks", *optics, *threads]
         cost = ran(root, pick, [*cut, "--output", "default_stack", *threads])
-        row = measured(root, "default_stack/particles.star", diameter_px, "all kept", cost)
-        print(row, flush=True)
+        stack = root / "default_stack" / "particles.star"
+        print(measured(f"{name} default", stack, truth, scale, "all kept", cost), flush=True)
     whole = ["run", "micrographs", "--output", "run", "--batch-size", "15"]
     whole += ["--set", f"trial_particles={given.trial_particles}", *optics, *threads]
     cost = ran(root, whole)
@@ -220,7 +212,9 @@ def benchmark(name: str, session: Session, root: Path, given: argparse.Namespace
     compared = compare_with_truth(micrographs, decisions)
     good, bad = [c.kept for c in compared if c.good], [not c.kept for c in compared if not c.good]
     verdicts = f"{sum(good)}/{len(good)} kept, {sum(bad)}/{len(bad)} rej."
-    print(measured(root, "run/good_particles.star", diameter_px, verdicts, cost), flush=True)
+    stack = root / "run" / "good_particles.star"
+    print(measured(name, stack, truth, scale, verdicts, cost))
+    print(losses(root / "run", truth, scale), flush=True)
 
 
 def main() -> None:

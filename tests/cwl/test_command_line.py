@@ -16,6 +16,7 @@ from cryoverdict.engine.output_folder import writing_into
 NAMES = {
     "catalogue",
     "classify",
+    "classify-again",
     "compose",
     "decide-classes",
     "decide-classification",

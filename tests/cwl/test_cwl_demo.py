@@ -31,6 +31,7 @@ STEPS = {
     "classification",
     "classified",
     "classes",
+    "classes_again",
 }
 FILES = {
     "good_particles.star",

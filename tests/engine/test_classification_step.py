@@ -177,13 +177,18 @@ def test_a_finished_result_is_not_made_again(lists: ParticleLists, tmp_path: Pat
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir() if p.is_file()} == before
 
 
-@pytest.mark.parametrize("change", ["seed", "parameter", "damage"])
-def test_what_changed_is_made_again(lists: ParticleLists, tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("change", ["seed", "parameter", "damage", "code"])
+def test_what_changed_is_made_again(
+    lists: ParticleLists, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     twice = Pretender(even, even)
     step(lists, tmp_path / "out", twice)
     values = {**VALUES, "classes": 10.0} if change == "parameter" else VALUES
     if change == "damage":
         (tmp_path / "out" / "run_it025_data.star").write_text("data_\n")
+    if change == "code":
+        place = "cryoverdict.engine.classification_run.step.classifying_code"
+        monkeypatch.setattr(place, lambda: "another")
     found = step(lists, tmp_path / "out", twice, values, seed=int(change == "seed"))
     assert len(twice.asked) == 2
     assert not found.reused

@@ -9,7 +9,12 @@ import pytest
 
 from cryoverdict.engine.classification_run.class_run import ClassRun
 from cryoverdict.engine.classification_run.rerun import judged, told
-from cryoverdict.engine.classification_run.symptoms import gini, streak_ratio, symptoms_of
+from cryoverdict.engine.classification_run.symptoms import (
+    gini,
+    roundness,
+    streak_ratio,
+    symptoms_of,
+)
 from cryoverdict.engine.kinds.classification import CLASSIFICATION
 from cryoverdict.features.feature import Absent
 from cryoverdict.rules.rule_loader import load_rules
@@ -62,18 +67,20 @@ def run_of(
     )
 
 
-def verdict(run: ClassRun) -> tuple[dict[str, tuple[float, float]], tuple[str, ...]]:
+def verdict(
+    run: ClassRun, **of_images: float
+) -> tuple[dict[str, tuple[float, float]], tuple[str, ...]]:
     found = judged(
         RULES,
         subject="run_it025_model.star",
         values=VALUES,
-        symptoms=symptoms_of(run, 180.0),
+        symptoms={**symptoms_of(run, 180.0), **of_images},
         particles=len(run.number),
     )
     return dict(found.changes), found.fired
 
 
-GOOD = {"number": 25, "changed": 0.05, "held_back": 0.7}
+GOOD = {"number": 25, "changed": 0.05}
 
 
 def test_gini_of_equal_and_of_one_sided_sizes() -> None:
@@ -113,13 +120,37 @@ def test_streaks_weaken_the_prior() -> None:
     assert verdict(run)[0] == {"prior_strength": (1.0, 0.5)}
 
 
-def test_detail_that_is_not_there_beyond_the_limit_makes_it_coarser() -> None:
-    run = run_of(
-        [100] * 6, resolution_a=[12.0] * 6, average=noise(2), last={**GOOD, "held_back": 0.1}
-    )
-    changes, fired = verdict(run)
+def test_detail_that_is_not_there_when_held_back_makes_the_limit_coarser() -> None:
+    run = run_of([100] * 6, resolution_a=[14.0] * 6, average=noise(2), last=GOOD)
+    changes, fired = verdict(run, held_back_ratio=0.2)
     assert changes["resolution_limit_a"] == pytest.approx((12.0, 15.6))
     assert fired == ("classification-rerun-held-back",)
+    coarse = run_of([100] * 6, resolution_a=[21.0] * 6, average=noise(2), last=GOOD)
+    assert verdict(coarse, held_back_ratio=0.2)[0]["resolution_limit_a"] == (12.0, 21.0)
+    assert verdict(run, held_back_ratio=0.6) == ({}, ())
+
+
+def test_averages_finer_than_the_ctf_fits_make_the_limit_coarser() -> None:
+    run = run_of([100] * 6, resolution_a=[12.0] * 6, average=noise(2), last=GOOD)
+    changes, fired = verdict(run, ctf_resolution_a=18.0)
+    assert changes == {"resolution_limit_a": (12.0, 18.0)}
+    assert fired == ("classification-rerun-beyond-data",)
+    assert verdict(run, ctf_resolution_a=5.0) == ({}, ())
+
+
+def test_blobs_that_are_the_same_all_round_are_a_stall() -> None:
+    blob = np.exp(-(np.hypot(X, Y) ** 2) / 200.0).astype(np.float32)
+    assert roundness(blob, 24.0) == pytest.approx(1.0, abs=0.01)
+    view = blob * np.exp(-((X / 20.0) ** 2)).astype(np.float32)
+    assert 0.5 < (roundness(view, 24.0) or 0.0) < 0.95
+    assert roundness(np.zeros((BOX, BOX), dtype=np.float32), 24.0) is None
+    run = run_of([100] * 6, resolution_a=[30.0] * 6, average=blob, last=GOOD)
+    assert verdict(run) == (
+        {"prior_strength": (1.0, 2.0)},
+        ("classification-rerun-stalled",),
+    )
+    shaped = run_of([100] * 6, resolution_a=[30.0] * 6, average=view, last=GOOD)
+    assert symptoms_of(shaped, 180.0)["round_share"] == 0.0
 
 
 def test_small_classes_as_fine_as_large_ones_are_overfitted() -> None:
@@ -154,7 +185,7 @@ def test_what_is_not_told_is_absent_and_changes_nothing() -> None:
         last={},
     )
     found = symptoms_of(run, 180.0)
-    for name in ("changed_share", "held_back_ratio", "class_resolution_a", "streak_ratio"):
+    for name in ("changed_share", "round_share", "class_resolution_a", "streak_ratio"):
         assert isinstance(found[name], Absent), name
     assert verdict(run) == ({}, ())
 

@@ -133,8 +133,8 @@ def test_a_given_diameter_is_preferred_where_it_confirms_itself() -> None:
     size = confirmed(images, 130.0, 0.0, seed=0)
     assert size is not None
     twice = replace(size, body=replace(size.body, outer_a=2.0 * size.body.outer_a))
-    assert best_size([size, twice], 2.0 * DIAMETER_A) is twice
-    assert best_size([size, twice], DIAMETER_A) is size
+    assert best_size(images, [size, twice], 2.0 * DIAMETER_A, 0) is twice
+    assert best_size(images, [size, twice], DIAMETER_A, 0) is size
 
 
 def test_class_averages_tell_their_size() -> None:

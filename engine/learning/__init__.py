@@ -1,0 +1,1 @@
+"""Learning from a finished run's own good stack, and using what was learnt on the next data."""

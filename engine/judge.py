@@ -166,7 +166,8 @@ class Judge:
         names = self.model.favourable.features
         at = {name: j for j, name in enumerate(names)}
         beside = {uncompared(n): j for n, j in at.items() if is_compared(n)}
-        terms = np.bincount([at[uncompared(n)] for n in names], terms, len(names))
+        whole = [at[uncompared(name)] for name in names]
+        terms = np.bincount(whole, terms, len(names)).astype(np.float64)
         seen = np.array([is_component(name) for name in names])
         evidence = []
         if terms[seen].any():

@@ -205,7 +205,7 @@ def write_verdicts(measured: Measurements, decisions: Sequence[Decision], output
         }
         path = output / f"micrographs_{name}.star"
         write_micrograph_star(path, measured.micrographs, chosen, columns, found)
-        if all(s.flavour is Flavour.CRYOSPARC for s in measured.micrographs.sources):
+        if all(s.exposures is not None for s in measured.micrographs.sources):
             write_exposures_cs(path.with_suffix(".cs"), measured.micrographs, chosen)
     ledger.write(output / "ledger.json")
     return ledger

@@ -16,6 +16,12 @@ _Bool = NDArray[np.bool_]
 # edges three in four bare sides pass, and one of 152 iced sides of carbon and gold.
 WHITE_RANGE = 0.2
 WHITE_LEVEL = 0.35
+# Ice that is really empty is nearly white, too. So the other side must be no film: carbon has more
+# texture than this (logarithm of its power over white noise), and the same everywhere, while
+# particles lie here and there (logarithm of the 90 % quantile of cells over the 30 %; 1.3 for
+# Gaussian texture).
+ICE_TEXTURE = 1.3
+UNEVEN_TEXTURE = 1.5
 # Fewer cells than this on a side say nothing about its noise.
 FEWEST_CELLS = 60
 
@@ -26,23 +32,32 @@ def spread(values: _Float) -> float:
 
 
 def is_bare(half: _Float, fine: _Float, bright: _Bool, dark: _Bool) -> bool:
-    """Say whether nothing is in the beam on the ``bright`` side of an edge: its noise is white.
+    """Say whether nothing is in the beam on the ``bright`` side of an edge, as where ice is torn.
 
-    ``fine`` is the log variance of neighbouring pixels. Bands of half an octave's width around
-    wavelengths of about 8 and 16 coarse pixels are compared with it.
+    The bright side's noise is white, and the dark side is no film by its texture. ``fine`` is the
+    log variance of neighbouring pixels. Bands of half an octave's width around wavelengths of about
+    8 and 16 coarse pixels are compared with it.
     """
     from scipy import ndimage
 
     if min(np.count_nonzero(bright), np.count_nonzero(dark)) < FEWEST_CELLS:
         return False
-    level = float(np.median(fine[bright])) - _WHITE_FINE
     smooth = [ndimage.gaussian_filter(half, s) for s in _BAND_SCALES]
-    texture: list[float] = []
-    for finer, coarser, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True):
-        power = cell_means(np.square(finer - coarser), (fine.shape[0], fine.shape[1]))
-        here = max(float(np.median(power[bright])), 1e-30)
-        texture.append(float(np.log(here / white)) - level)
-    return max(texture) - min(texture) <= WHITE_RANGE and max(map(abs, texture)) <= WHITE_LEVEL
+    powers = [
+        np.log(cell_means(np.square(a - b), (fine.shape[0], fine.shape[1])) / white + 1e-30)
+        for a, b, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True)
+    ]
+
+    def texture(where: _Bool) -> list[float]:
+        """Return how much more power each band has than white noise of the same finest scale."""
+        level = float(np.median(fine[where])) - _WHITE_FINE
+        return [float(np.median(power[where])) - level for power in powers]
+
+    bare = texture(bright)
+    if max(bare) - min(bare) > WHITE_RANGE or max(map(abs, bare)) > WHITE_LEVEL:
+        return False
+    low, high = np.quantile(powers[-1][dark], [0.3, 0.9])
+    return max(texture(dark)) < ICE_TEXTURE or bool(high - low > UNEVEN_TEXTURE)
 
 
 # Variances that white noise of variance 1 in the coarse image leaves in the bands of the image at

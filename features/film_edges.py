@@ -73,10 +73,10 @@ class FilmEdge:
     ``kind`` is ``film`` (one side is film), ``bar`` (one side is a straight dark bar along the
     image's side), ``void`` (one side is bright and without ice), ``torn`` (one side is opaque film,
     the other without ice), ``object`` (a round dark thing) or ``line`` (only the edge itself shows,
-    as at a meniscus). ``side`` is +1 where film, bar, void or object lies along the arc's direction, −1 where against it, 0 for a line. ``score`` is
-    in robust deviations of all arcs' scores; ``grey_step`` and ``texture_step`` are the
-    differences of the film's, bar's or object's side (for a void: of the ice's side) from the
-    other in robust deviations of the cells.
+    as at a meniscus). ``side`` is +1 where film, bar, void or object lies along the arc's
+    direction, −1 where against it, 0 for a line. ``score`` is in robust deviations of all arcs'
+    scores; ``grey_step`` and ``texture_step`` are the differences of the film's, bar's or object's
+    side (for a void: of the ice's side) from the other in robust deviations of the cells.
     """
 
     arc: Arc
@@ -333,8 +333,10 @@ def _judged(
         if kind != "object" and is_bare(half, channels[1], bright, dark_side):
             fine = channels[1]
             noisier = float(np.median(fine[dark_side])) - float(np.median(fine[bright]))
-            opaque = abs(grey) >= OPAQUE_STEP or noisier < OPAQUE_NOISE
-            kind, side = ("torn", side) if opaque else ("void", -side)
+            if abs(grey) < OPAQUE_STEP and noisier >= OPAQUE_NOISE:
+                kind, side = "void", -side
+            elif kind == "film":
+                kind = "torn"
         return FilmEdge(
             arc=arc,
             kind=kind,

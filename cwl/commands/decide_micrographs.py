@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     metavar="F",
     help="A features.parquet measured before, or its folder; then no image is read. Repeatable.",
 )
+@click.option(
+    "--exposures",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="CS",
+    help="The cryoSPARC exposures of which STAR lists were made; .cs lists are written then.",
+)
 @options.output_option
 @options.optics_options
 @options.rules_option
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
 def command(
     micrographs: tuple[str, ...],
     features: tuple[Path, ...],
+    exposures: tuple[Path, ...],
     output: Path,
     optics: Optics,
     rule_layers: tuple[Path, ...],
@@ -49,7 +57,8 @@ def command(
 
     MICS are image files, globs, directories, RELION STAR lists or cryoSPARC exposures (.cs).
     Writes features.parquet, decisions.jsonl, micrographs_good.star, micrographs_rejected.star,
-    ledger.json and report/index.html. A killed run resumes without measuring again.
+    ledger.json and report/index.html; of cryoSPARC exposures micrographs_good.cs and
+    micrographs_rejected.cs too. A killed run resumes without measuring again.
     """
     from cryoverdict.engine.judging import (
         decide_table,
@@ -60,14 +69,20 @@ def command(
     from cryoverdict.engine.measured_batches import gather_measurements
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.seating import seat_judge
+    from cryoverdict.features.exposure_records import with_exposures
     from cryoverdict.features.micrograph_list import read_micrograph_list
     from cryoverdict.reports.micrograph_report import report_micrographs
 
     if not micrographs and not features:
         msg = "give micrographs (MICS...) or --features F"
         raise click.UsageError(msg)
+    if exposures and not micrographs:
+        msg = "--exposures goes with lists of micrographs (MICS...)"
+        raise click.UsageError(msg)
     judge = seat_judge(REJECT_MICROGRAPHS, rule_layers=rule_layers, model_path=model_path)
     listed = read_micrograph_list(micrographs, optics) if micrographs else None
+    if exposures and listed is not None:
+        listed = with_exposures(listed, exposures)
     with writing_into(output):
         if features:
             measured = gather_measurements(features, listed, output)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(("particle", "box", "fill")),
     default="particle",
     show_default=True,
-    help="What must lie inside the micrograph: the particle, the whole box, or nothing.",
+    help="What must lie inside the micrograph: most of the particle, the whole box, or nothing.",
 )
 @click.option("--no-ctf-fit", is_flag=True, help="Fit no CTF where the list has none.")
 @options.output_option

@@ -97,7 +97,7 @@ def command(
                 threads=options.thread_count(threads),
                 tick=tick,
             )
-    model = train_candidate(kind, rules, labelled, output, recipe=Recipe(seed=seed))
+    model = train_candidate(kind, rules, labelled, output, recipe=Recipe(seed=seed, company=True))
     facts = {
         "learnt_from": str(model.card["learnt_from"]),
         "defects": ", ".join(model.defects),

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     type=click.Choice(("particle", "box", "fill")),
     default="particle",
     show_default=True,
-    help="What must lie inside the micrograph: the particle, the whole box, or nothing.",
+    help="What must lie inside the micrograph: most of the particle, the whole box, or nothing.",
 )
 @options.output_option
 @options.optics_options

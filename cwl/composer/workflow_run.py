@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections import deque
 from dataclasses import asdict
@@ -15,6 +13,7 @@ from typing import Any
 
 from cryoverdict.cwl.composer.step_progress import WorkflowProgress
 from cryoverdict.cwl.runner.cwltool_log import errors_of, read_events, runner_errors
+from cryoverdict.cwl.runner.cwltool_process import start_cwltool
 from cryoverdict.cwl.runner.job import write_job
 from cryoverdict.cwl.runner.placing import place_outputs
 from cryoverdict.cwl.runner.provenance import package_digest
@@ -29,11 +28,7 @@ LAST_LINES = 12
 
 
 class WorkflowRun:
-    """One run under ``folder/runs/NAME``; its results are kept there, so that it can go on.
-
-    Jobs run one after the other: cwltool, working in parallel on kept results, waits for ever
-    where two jobs of a workflow are the same.
-    """
+    """One run under ``folder/runs/NAME``; its results are kept there, so that it can go on."""
 
     def __init__(self, workflow: Path, values: dict[str, Any], folder: Path) -> None:
         """Write the job and start cwltool; raises `InputError` where the job does not fit."""
@@ -50,25 +45,9 @@ class WorkflowRun:
         self._stopped = False
         job = self.folder / JOB
         write_job(job, workflow, values)
+        cores = len(os.sched_getaffinity(0))
         cache = self.folder / ".cache" / package_digest()[:16]
-        scratch = cache / "tmp"
-        scratch.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "cryoverdict.cwl.runner.leash"),
-                *("--disable-color", "--no-container", "--leave-outputs"),
-                *("--cachedir", f"{cache}{os.sep}", "--tmpdir-prefix", f"{scratch}{os.sep}"),
-                *(str(workflow), str(job)),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        self._process = start_cwltool(workflow, job, cache=cache, jobs=cores)
         self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()
 
@@ -138,9 +117,11 @@ class WorkflowRun:
 
     def _end(self, state: str) -> None:
         """Say how the run ended; steps that were at work are so no more."""
+        # Whoever stops the run makes the jobs at work fail.
+        open_states = ("running", "failed") if state == "stopped" else ("running",)
         for step in self.progress.steps.values():
-            if step.state == "running":
-                step.state = "done" if state == "done" else state
+            if step.state in open_states:
+                step.state = state
         self.state = state
 
 
@@ -152,13 +133,3 @@ def _parts(target: Path, value: Any) -> list[tuple[Path, Any]]:
     if len(set(names)) == len(names):
         return [(target, value)]
     return [(target / f"{number:03d}", one) for number, one in enumerate(value, start=1)]
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of cwltool: this environment's programs come first on the path."""
-    here = str(Path(sys.executable).parent)
-    return {
-        **os.environ,
-        "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
-        "PYTHONUNBUFFERED": "1",
-    }

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +13,7 @@ from typing import Any
 
 from cryoverdict.cwl.exit_code import ExitCode
 from cryoverdict.cwl.runner.cwltool_log import JobEvent, errors_of, read_events, runner_errors
+from cryoverdict.cwl.runner.cwltool_process import scratch_of, start_cwltool
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.program_error import ProgramError
 
@@ -49,27 +47,7 @@ def execute(
     Its log is kept in ``log``. Raises `ProgramError` where cwltool is absent or a step's program
     failed, `EngineError` where a step could do nothing with its input; both say what the step said.
     """
-    scratch = cache / "tmp"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    parallel = ["--parallel", "--parallel-max", str(jobs)] if jobs > 1 else []
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "cryoverdict.cwl.runner.leash"),
-            *("--disable-color", "--no-container", "--leave-outputs", *parallel),
-            *("--cachedir", f"{cache.absolute()}{os.sep}"),
-            *("--tmpdir-prefix", f"{scratch.absolute()}{os.sep}"),
-            *(str(workflow), str(job)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+    process = start_cwltool(workflow, job, cache=cache, jobs=jobs)
     assert process.stdout is not None
     assert process.stderr is not None
     answer: list[str] = []
@@ -90,7 +68,7 @@ def execute(
         process.stdout.close()
         process.stderr.close()
         log.write_text("\n".join(said) + "\n", encoding="utf-8")
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(scratch_of(cache), ignore_errors=True)
     if code != 0:
         raise _failure(said, recorded, log)
     return Execution(outputs=json.loads(answer[0]), commands=tuple(recorded))
@@ -153,13 +131,3 @@ def _failure(said: list[str], records: list[dict[str, Any]], log: Path) -> Engin
     msg = f"{steps} failed: {'; '.join(words[:3])} (all of the log: {log})"
     bad_input = failed and all(r["exit_code"] == ExitCode.BAD_INPUT for r in failed)
     return EngineError(msg) if bad_input else ProgramError(msg)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of cwltool: this environment's programs come first on the path."""
-    here = str(Path(sys.executable).parent)
-    return {
-        **os.environ,
-        "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
-        "PYTHONUNBUFFERED": "1",
-    }

@@ -28,10 +28,12 @@ from cryoverdict.cwl.runner.workflow_file import (
     workflow_inputs,
 )
 from cryoverdict.engine.batches import write_batches
+from cryoverdict.features.exposure_records import write_exposures_of
 from cryoverdict.features.micrograph_list import MicrographList
 
 JOB = "job.yaml"
 LOG = "cwltool.log"
+EXPOSURES = "exposures.cs"
 # What every call says, whether the workflow asks for it or not.
 ALWAYS = ("threads", "seed", "batch_size", "batch_ram_mib")
 
@@ -76,6 +78,8 @@ def prepare_run(
         if value is not None and (name in known or name not in ALWAYS)
     }
     chosen["micrographs"] = [file_value(batch.path) for batch in batches]
+    if "exposures" in known and write_exposures_of(inside / EXPOSURES, micrographs):
+        chosen["exposures"] = [file_value(inside / EXPOSURES)]
     if layers:
         chosen["rules"] = [folder_value(layer) for layer in layers]
     copy = copy_workflow(workflow, inside)

@@ -38,8 +38,8 @@ def let_twins_wait() -> None:
                 yield None
 
     # mypy: cwltool has types, and these two are not meant to be changed.
-    command_line_tool.CommandLineTool.job = job  # type: ignore[method-assign]
-    command_line_tool.shared_file_lock = _share_or_fail  # type: ignore[attr-defined]
+    command_line_tool.CommandLineTool.job = job  # type: ignore[method-assign,assignment]
+    command_line_tool.shared_file_lock = _share_or_fail  # type: ignore[attr-defined,assignment]
 
 
 def _share_or_fail(file: TextIO) -> None:

@@ -26,6 +26,15 @@ inputs:
           prefix: --features
     label: Measurements
     doc: Folders of measure-micrographs; then no image is read.
+  - id: exposures
+    type:
+      - "null"
+      - type: array
+        items: File
+        inputBinding:
+          prefix: --exposures
+    label: Exposures
+    doc: The cryoSPARC exposures of which STAR lists were made; .cs lists are written then.
   - id: pixel_size_a
     type: float?
     label: Pixel size (Å)

@@ -42,7 +42,7 @@ inputs:
         symbols: [particle, box, fill]
     default: particle
     label: Edge
-    doc: 'What must lie inside the micrograph: the particle, the whole box, or nothing.'
+    doc: 'What must lie inside the micrograph: most of the particle, the whole box, or nothing.'
     inputBinding:
       prefix: --edge
   - id: no_ctf_fit

@@ -59,7 +59,7 @@ inputs:
         symbols: [particle, box, fill]
     default: particle
     label: Edge
-    doc: 'What must lie inside the micrograph: the particle, the whole box, or nothing.'
+    doc: 'What must lie inside the micrograph: most of the particle, the whole box, or nothing.'
     inputBinding:
       prefix: --edge
   - id: pixel_size_a

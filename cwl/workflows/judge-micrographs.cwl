@@ -22,6 +22,14 @@ inputs:
       say where the micrographs lie); each is measured by a job of its own. One list is one batch.
     sbg:x: 0
     sbg:y: 0
+  - id: exposures
+    type: File[]?
+    label: Exposures
+    doc: |
+      The cryoSPARC exposures (.cs) of which the lists were made; micrographs_good.cs is written
+      then, with their records and uids.
+    sbg:x: 300
+    sbg:y: 960
   - id: pixel_size_a
     type: float?
     label: Pixel size (Å)
@@ -118,6 +126,8 @@ steps:
         source: micrographs
       - id: features
         source: measure/measured
+      - id: exposures
+        source: exposures
       - id: pixel_size_a
         source: pixel_size_a
       - id: voltage_kv

@@ -28,6 +28,14 @@ inputs:
       say where the micrographs lie); each is measured by a job of its own. One list is one batch.
     sbg:x: 0
     sbg:y: 0
+  - id: exposures
+    type: File[]?
+    label: Exposures
+    doc: |
+      The cryoSPARC exposures (.cs) of which the lists were made; judged/micrographs_good.cs is
+      written then, with their records and uids.
+    sbg:x: 0
+    sbg:y: 1320
   - id: pixel_size_a
     type: float?
     label: Pixel size (Å)
@@ -177,6 +185,8 @@ steps:
     in:
       - id: micrographs
         source: micrographs
+      - id: exposures
+        source: exposures
       - id: pixel_size_a
         source: pixel_size_a
       - id: voltage_kv

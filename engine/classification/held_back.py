@@ -13,18 +13,19 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cryoverdict.engine.classification.batching import batch_size, random_part
 from cryoverdict.engine.classification.expectation import expected, prepared_search
 from cryoverdict.engine.classification.maximisation import Accumulator, summed
-from cryoverdict.engine.classification.noise import ImagePower
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_stack import ParticleStack, part_of
 from cryoverdict.engine.classification.polar import polar_grid
-from cryoverdict.engine.classification.polar_images import PolarImages
-from cryoverdict.engine.classification.references import References
+from cryoverdict.engine.classification.polar_images import PREPARED_AT_ONCE, PolarImages
+from cryoverdict.engine.classification.references import References, Sums, solved
 from cryoverdict.engine.classification.resolution import ring_correlations
 from cryoverdict.engine.classification.schedule import Stage
+from cryoverdict.engine.classification.seeding import image_power
 
 # Particles of a class that are looked at, and of all.
 PER_CLASS, MOST = 60, 6000
@@ -89,31 +90,43 @@ def _placed_coarsely(
     averages: NDArray[np.float32],
     share: NDArray[np.float64],
     rings: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ring correlations ``(K, R)`` of the halves and the classes' members ``(K,)``."""
+) -> tuple[Tensor, Tensor]:
+    """Return ring correlations ``(K, R)`` of the halves and the classes' members ``(K,)``.
+
+    Each half of the particles is placed by the given averages, and then by the other half's: a
+    particle would find its old place by its own noise in an average that it is part of.
+    """
     grid, count = images.grid, len(images.stack)
-    everything = np.arange(count)
     harmonics = grid.harmonics(grid.transform(torch.from_numpy(averages)))
-    references = References(
+    given = References(
         averages=harmonics,
         variance=torch.zeros(len(averages), grid.rings),
         members=torch.from_numpy((share * count).astype(np.float32)),
-        signal_power=grid.power(harmonics).mean(dim=0),
+        signal_power=grid.power(harmonics).mean(dim=0).clamp(min=1e-9),
     )
-    search = prepared_search(grid, references, _stage(rings, count))
-    size = batch_size(search, images)
-    groups = len(images.stack.optics)
-    power = ImagePower.nothing(groups, grid)
-    for batch in images.batches(everything, size):
-        power.add(batch)
-    inverse = 1.0 / power.mean_power()
-    halves = [Accumulator.nothing(search, grid, groups) for _ in range(2)]
-    for number, batch in enumerate(images.batches(everything, size)):
-        inverse_noise = inverse[batch.group]
-        posterior = expected(batch, search, inverse_noise)
-        halves[number % 2].add(batch, posterior, inverse_noise, torch.ones(len(batch.indices)))
-    sums = summed(halves, grid)
+    noise = image_power(images, np.arange(count), PREPARED_AT_ONCE).mean_power()
+    sums = _halves(images, noise, (given, given), rings)
+    first, second = (solved(sums.half(i), noise, given.signal_power) for i in (0, 1))
+    sums = _halves(images, noise, (second, first), rings)
     return ring_correlations(sums, grid), sums.total_members
+
+
+def _halves(
+    images: PolarImages, noise: Tensor, references: tuple[References, References], rings: int
+) -> Sums:
+    """Return the sums of every other particle, each half placed by its own references."""
+    grid = images.grid
+    everything = np.arange(len(images.stack))
+    halves = []
+    for half, reference in enumerate(references):
+        search = prepared_search(grid, reference, _stage(rings, len(everything)))
+        sums = Accumulator.nothing(search, grid, len(images.stack.optics))
+        for batch in images.batches(everything[half::2], batch_size(search, images)):
+            inverse_noise = 1.0 / noise[batch.group]
+            posterior = expected(batch, search, inverse_noise)
+            sums.add(batch, posterior, inverse_noise, torch.ones(len(batch.indices)))
+        halves.append(sums)
+    return summed(halves, grid)
 
 
 def _stage(rings: int, particles: int) -> Stage:

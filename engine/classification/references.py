@@ -38,6 +38,11 @@ class Sums:
             signal=self.signal * factor, ctf2=self.ctf2 * factor, members=self.members * factor
         )
 
+    def half(self, number: int) -> Sums:
+        """Return the sums of one half of the particles alone, 0 or 1."""
+        one = slice(number, number + 1)
+        return Sums(signal=self.signal[one], ctf2=self.ctf2[one], members=self.members[one])
+
     @property
     def total_members(self) -> Tensor:
         """Particles of each class ``(K,)``, by probability."""

@@ -41,7 +41,9 @@ def _held_back(
         centres_px=np.rint(-run.origin_a / run.pixel_size_a).astype(np.int64),
         claimed_a=claimed,
     )
-    return Absent("the averages show too little detail to hold any back") if found is None else found
+    return (
+        Absent("the averages show too little detail to hold any back") if found is None else found
+    )
 
 
 def _ctf_resolution_a(stack: ParticleStack) -> Answer:

@@ -29,7 +29,7 @@ LARGEST = 3
 FINER = 1.02
 FEWEST_PIXELS = 24
 # An average of which circles about its centre say more than this is no view of anything.
-ROUND = 0.97
+ROUND = 0.99
 
 
 def symptoms_of(run: ClassRun, mask_diameter_a: float) -> Mapping[str, Answer]:

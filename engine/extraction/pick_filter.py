@@ -9,6 +9,10 @@ from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
 
 IntArray = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+# A particle of which a tenth is cut away has nearly all of its signal; it is worth keeping, and
+# what fills its window beyond the border lies in its background.
+MOST_LOST = 0.1
 
 
 def wholly_outside(x: IntArray, y: IntArray, shape: tuple[int, int], box: int) -> Mask:
@@ -21,16 +25,33 @@ def over_the_edge(
 ) -> Mask:
     """Return which windows lack a part of what must lie inside the micrograph.
 
-    For the policy ``box`` that is the window, for ``particle`` the disc of its mask, for ``fill``
-    any pixel.
+    For the policy ``box`` that is the window, for ``particle`` nearly all of the disc of its mask
+    (a share of `MOST_LOST` may lie beyond the borders), for ``fill`` any pixel.
     """
     half = settings.box_px // 2
     if settings.edge == "fill":
         return wholly_outside(x, y, shape, settings.box_px)
     if settings.edge == "box":
         return ~_within(x, y, shape, half, half - 1)
-    radius = settings.particle_radius_px
-    return ~_within(x, y, shape, radius, min(radius, half - 1))
+    return share_outside(x, y, shape, settings.particle_radius_px) > MOST_LOST
+
+
+def share_outside(x: IntArray, y: IntArray, shape: tuple[int, int], radius: int) -> Floats:
+    """Return how much of a disc of ``radius`` px around each pixel lies beyond the borders.
+
+    The segments beyond all four borders are added; at a corner the part that two of them share
+    counts twice.
+
+    >>> x, y = np.array([20, 20, 20]), np.array([0, 7, 10])
+    >>> np.round(share_outside(x, y, (100, 100), 10), 3).tolist()
+    [0.5, 0.094, 0.0]
+    """
+    rows, columns = shape
+    total = np.zeros(len(x))
+    for distance in (x, columns - 1 - x, y, rows - 1 - y):
+        at = np.clip(distance / max(radius, 1), -1.0, 1.0)
+        total += (np.arccos(at) - at * np.sqrt(1.0 - at**2)) / np.pi
+    return total
 
 
 def _within(x: IntArray, y: IntArray, shape: tuple[int, int], before: int, after: int) -> Mask:

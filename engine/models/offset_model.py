@@ -44,11 +44,12 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The settings of a fit."""
+    """The settings of a fit; with ``company`` a subject is compared with its data set, too."""
 
     prior_precision: float = 4.0
     rounds: int = 150
     seed: int = 0
+    company: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
@@ -56,6 +57,7 @@ class Recipe:
             "prior_precision": self.prior_precision,
             "rounds": self.rounds,
             "seed": self.seed,
+            "company": self.company,
         }
 
     @classmethod

@@ -24,11 +24,11 @@ FEWEST_FINDS = 20
 MOST_BIAS = 0.6
 # Lenses tried where no CTF is known: π λ Δf for 0, 0.5, 1.5, 3 and 5 µm at 300 kV.
 UNKNOWN_FOCUS_A2 = (0.0, 310.0, 930.0, 1860.0, 3100.0)
-# Of weak particles the compact views are found first. How much smaller than the particle the mean
-# of the finds is, for each deviation of score that noise gave them: measured on simulated
-# particles of eleven generated shapes, searched for at their true size.
-COMPACT = 0.16
-MOST_COMPACT = 0.25
+# Of weak particles the compact views and the cores are found first. How much smaller than the
+# particle the mean of the finds is, for each deviation that their typical score falls short of one
+# at which every view is found, and at most: measured on simulated particles of ten generated
+# shapes, searched for at their true size.
+COMPACT, PLAIN_SCORE, MOST_COMPACT = 0.11, 5.0, 0.25
 
 
 def learned_form_factor(made: Trial, diameter_a: float) -> FormFactor | None:
@@ -80,5 +80,5 @@ def learned_body(made: Trial) -> Body | None:
     body = fitted_body(factor, made.diameter_a, (0.0,) if known else UNKNOWN_FOCUS_A2)
     if body is None:
         return None
-    missed = min(COMPACT * made.seen.noise_part(made.threshold), MOST_COMPACT)
-    return body.scaled(1.0 + missed)
+    compact = COMPACT * max(PLAIN_SCORE - made.typical_score, 0.0)
+    return body.scaled(1.0 + min(compact, MOST_COMPACT))

@@ -46,17 +46,30 @@ class Detector:
         return best, which
 
 
-def detector(
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Weighting:
+    """How the frequencies of one field weigh in its filters.
+
+    A filter is the conjugated transform of a shape times ``passed`` (lens and noise together).
+    ``noise`` is the noise power, ``both`` how often a frequency of the half plane stands for one
+    of the whole.
+    """
+
+    passed: _Float
+    noise: _Float
+    both: _Float
+
+
+def weighting(
     field: PickingField,
-    references: Sequence[Reference],
     rings: Rings,
     noise: _Double,
     total: _Double,
     *,
     longest_a: float,
     lowpass_a: float = 0.0,
-) -> Detector:
-    """Return the matched filters for references in noise of a power over rings.
+) -> Weighting:
+    """Return the weights for finding things in noise of a power over rings.
 
     What is coarser than about twice ``longest_a`` is ground and weighs nothing, nor does what is
     finer than ``lowpass_a``. Frequencies are
@@ -66,25 +79,32 @@ def detector(
     coarse one is. Source: the matched filter (North 1943) with the CTF as part of what is looked
     for (Sigworth, J. Struct. Biol. 145:111, 2004).
     """
-    number_of_pixels = field.shape[0] * field.shape[1]
-    power = rings.spread(field.frequency, noise)
     limit = rings.spread(field.frequency, bounded(np.sqrt(noise * total)))
     with np.errstate(divide="ignore", over="ignore"):
         ground = 1.0 / (1.0 + (1.0 / (2.5 * longest_a * field.frequency)) ** 4)
     fine = 1.0 / (1.0 + (lowpass_a * field.frequency) ** LOWPASS_ORDER)
-    weight = (ground * fine / limit).astype(np.float32)
     both = np.full(field.frequency.shape[1], 2.0, np.float32)
     both[0] = 1.0
     if field.shape[1] % 2 == 0:
         both[-1] = 1.0
     lens = np.sign(field.transfer) * np.sqrt(np.abs(field.transfer))
+    return Weighting(
+        passed=np.asarray(lens * (ground * fine / limit).astype(np.float32), np.float32),
+        noise=rings.spread(field.frequency, noise),
+        both=both,
+    )
+
+
+def detector(field: PickingField, references: Sequence[Reference], weights: Weighting) -> Detector:
+    """Return the matched filters for references, so scaled that noise scores with deviation 1."""
+    number_of_pixels = field.shape[0] * field.shape[1]
     filters, gains = [], []
     for reference in references:
         shape = spectrum(reference, field)
-        one = np.conj(shape) * (lens * weight)
-        passed = np.square(np.abs(one)) * power * both
+        one = np.conj(shape) * weights.passed
+        passed = np.square(np.abs(one)) * weights.noise * weights.both
         deviation = float(np.sqrt(passed.sum(dtype=np.float64) / number_of_pixels))
-        own = np.real(shape * one) * field.transfer * both
+        own = np.real(shape * one) * field.transfer * weights.both
         filters.append((one / np.float32(deviation)).astype(one.dtype))
         gains.append(float(own.sum(dtype=np.float64) / number_of_pixels / deviation))
     return Detector(

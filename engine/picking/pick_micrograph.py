@@ -13,9 +13,9 @@ from cryoverdict.engine.picking.picking_image import PickingImage, read_picking_
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picks import DroppedPicks, Picks
-from cryoverdict.engine.picking.radial_template import references_for
 from cryoverdict.engine.picking.rings import Rings
 from cryoverdict.engine.picking.search import Search, search
+from cryoverdict.engine.picking.sought import Sought, sought
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.features.area_map import AreaKind
 
@@ -53,8 +53,8 @@ def pick_image(
     image: PickingImage, parameters: PickingParameters, templates: Templates | None = None
 ) -> Picks:
     """Return the picks of a picking image."""
-    _, sizes = references_for(parameters, templates)
-    made = prepared_search(image, parameters, templates)
+    wanted = sought(parameters, templates)
+    made = prepared_search(image, parameters, wanted)
     found = _everywhere(made, max(parameters.score_threshold, 1.0))
     usable = _on(image.kind, found) == AreaKind.USABLE
     threshold, notes = _own_threshold(
@@ -66,7 +66,7 @@ def pick_image(
     full_y, full_x = image.full_px(found.y, found.x)
     step_a = image.pixel_size_a / (image.step[0] * image.step[1]) ** 0.5
     reasons = _reasons(image, found, full_y, full_x, parameters, step_a, threshold)
-    size = np.array(sizes)[found.reference] if len(found) else np.zeros(0)
+    size = np.array(wanted.diameters_a)[found.reference]
     kept = reasons == ""
     dropped = {}
     for reason in sorted(set(reasons.tolist()) - {""}):
@@ -84,19 +84,16 @@ def pick_image(
     )
 
 
-def prepared_search(
-    image: PickingImage, parameters: PickingParameters, templates: Templates | None
-) -> Search:
-    """Return the search that the parameters ask for, its noise measured."""
-    references, _ = references_for(parameters, templates)
+def prepared_search(image: PickingImage, parameters: PickingParameters, wanted: Sought) -> Search:
+    """Return the search for what is wanted, its noise measured."""
     longest_a = max(parameters.diameter_max_a, parameters.diameter_a)
     return search(
         picking_field(image, longest_a),
-        references,
+        wanted.round_ones,
         Rings.of(parameters.diameter_a, image.pixel_size_a),
-        central=len(references) // 2 if len(references) <= 12 else 0,
         # Neighbours are looked at again after places that are no picks are gone.
         spacing_a=0.5 * parameters.spacing_a,
+        views=wanted.views,
         lowpass_a=parameters.lowpass_a,
     )
 

@@ -62,16 +62,33 @@ def spectrum(reference: Reference, field: PickingField) -> _Float | _Complex:
     """Return the transform of a reference centred on pixel (0, 0) of a field's grid."""
     if isinstance(reference, Profile):
         return reference.at(field.frequency)
-    from scipy import fft, ndimage
+    from scipy import fft
 
-    # Coordinates are sampled from the template, so that turning and scaling are one step.
+    half = reach_px(reference, field)
+    whole = np.zeros(field.shape, np.float32)
+    whole[: 2 * half + 1, : 2 * half + 1] = turned_image(reference, field.image.pixel_size_a, half)
+    return np.asarray(fft.rfft2(np.roll(whole, (-half, -half), (0, 1))), np.complex64)
+
+
+def reach_px(reference: Turned, field: PickingField) -> int:
+    """Return how many of a field's pixels a template reaches from its centre, as far as it fits."""
     ratio = field.image.pixel_size_a / reference.pixel_size_a
-    side = reference.image.shape[0]
-    half = min(int(np.ceil(0.5 * side / ratio)) + 1, (min(field.shape) - 1) // 2)
+    wanted = int(np.ceil(0.5 * reference.image.shape[0] / ratio)) + 1
+    return min(wanted, (min(field.shape) - 1) // 2)
+
+
+def turned_image(reference: Turned, pixel_size_a: float, half: int) -> _Float:
+    """Return a template turned, ``2 half + 1`` pixels of another size wide, its centre in theirs.
+
+    Coordinates are sampled from the template, so that turning and scaling are one step.
+    """
+    from scipy import ndimage
+
+    ratio = pixel_size_a / reference.pixel_size_a
     steps = np.arange(-half, half + 1) * ratio
     angle = np.radians(reference.angle_deg)
     dy, dx = np.meshgrid(steps, steps, indexing="ij")
-    centre = side // 2
+    centre = reference.image.shape[0] // 2
     at = [
         centre + np.cos(angle) * dy - np.sin(angle) * dx,
         centre + np.sin(angle) * dy + np.cos(angle) * dx,
@@ -80,9 +97,7 @@ def spectrum(reference: Reference, field: PickingField) -> _Float | _Complex:
     if ratio > 1.0:
         image = ndimage.gaussian_filter(image, 0.4 * ratio)
     turned = ndimage.map_coordinates(image, at, order=1, mode="constant")
-    whole = np.zeros(field.shape, np.float32)
-    whole[: 2 * half + 1, : 2 * half + 1] = turned
-    return np.asarray(fft.rfft2(np.roll(whole, (-half, -half), (0, 1))), np.complex64)
+    return np.asarray(turned, np.float32)
 
 
 def ladder(lowest_a: float, highest_a: float, step: float) -> tuple[float, ...]:

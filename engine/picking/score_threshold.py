@@ -17,6 +17,7 @@ from cryoverdict.engine.picking.pick_micrograph import prepared_search
 from cryoverdict.engine.picking.picking_image import PickingImage, rebinned
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.search import Search
+from cryoverdict.engine.picking.sought import sought
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.picking.trial import inside_usable
 
@@ -45,9 +46,10 @@ def scored(
     own: list[Found] = []
     null: list[Found] = []
     spacings_px = []
+    wanted = sought(parameters, templates)
     for number, image in enumerate(images):
         shown = rebinned(image, parameters.picking_pixel_size_a)
-        made = prepared_search(shown, parameters, templates)
+        made = prepared_search(shown, parameters, wanted)
         spacing_px = parameters.spacing_a / shown.pixel_size_a
         copy = phase_randomised(made.rest, np.random.default_rng((seed, 7, number)))
         own.append(_places(made, made.detector.field.transform, spacing_px))

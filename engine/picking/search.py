@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.picking.found import Found
-from cryoverdict.engine.picking.matched_filter import Detector, detector
+from cryoverdict.engine.picking.matched_filter import Detector, detector, weighting
 from cryoverdict.engine.picking.noise import ring_power, smoothed
 from cryoverdict.engine.picking.peaks import apart, between_pixels, local_maxima
 from cryoverdict.engine.picking.picking_field import PickingField
-from cryoverdict.engine.picking.reference import Reference
+from cryoverdict.engine.picking.reference import Reference, Turned
 from cryoverdict.engine.picking.rings import Rings
 from cryoverdict.engine.picking.separation import own_scores, without
+from cryoverdict.engine.picking.view_detector import ViewDetector, view_detector
 
 _Double = NDArray[np.float64]
 _Complex = NDArray[np.complex64]
@@ -34,20 +35,22 @@ REACH = 1.3
 class Search:
     """What a search was made with, and what it left over.
 
-    ``rest`` is the transform of the micrograph without the certain particles, ``noise`` its power
-    over ``rings``; ``central`` the number of the reference by which neighbours are taken apart.
+    ``detector`` looks for round references; ``views``, where there is one, for the views of class
+    averages instead. ``rest`` is the transform of the micrograph without the certain particles,
+    ``noise`` its power over ``rings``.
     """
 
     detector: Detector
+    views: ViewDetector | None
     rings: Rings
     noise: _Double
     rest: _Complex
-    central: int
     spacing_px: float
 
     def found(self, transform: _Complex, floor: float = FLOOR) -> Found:
         """Return the places in an image of the same noise, from its transform."""
-        score, which = self.detector.scores(transform)
+        looking = self.detector if self.views is None else self.views
+        score, which = looking.scores(transform)
         everywhere = np.ones(score.shape, np.bool_)
         rows, columns = local_maxima(score, floor, everywhere)
         y, x = between_pixels(score, rows, columns)
@@ -66,39 +69,37 @@ def search(
     references: Sequence[Reference],
     rings: Rings,
     *,
-    central: int,
     spacing_a: float,
+    views: Sequence[Turned] = (),
     lowpass_a: float = 0.0,
     rounds: int = ROUNDS,
 ) -> Search:
-    """Return a search whose noise was measured without the particles that are plain to see."""
-    diameters = [r.diameter_a for r in references]
+    """Return a search whose noise was measured without the particles that are plain to see.
+
+    The noise is learned by ``references``, round ones, of which the middle one is by which
+    neighbours are taken apart; ``views`` are what is looked for in the end, where there are any.
+    """
+    central = len(references) // 2
+    longest_a = max(r.diameter_a for r in references)
     pixel_a = field.image.pixel_size_a
-    reach_px = REACH * diameters[central] / pixel_a
+    reach = REACH * references[central].diameter_a / pixel_a
     rest = field.transform
     total = smoothed(ring_power(field, rings, rest))
     for turn in range(rounds + 1):
         noise = smoothed(ring_power(field, rings, rest))
-        filters = detector(
-            field,
-            references,
-            rings,
-            noise,
-            total,
-            longest_a=max(diameters),
-            lowpass_a=lowpass_a,
-        )
+        weights = weighting(field, rings, noise, total, longest_a=longest_a, lowpass_a=lowpass_a)
+        round_ones = detector(field, references, weights)
         made = Search(
-            detector=filters,
+            detector=round_ones,
+            views=None if turn < rounds or not views else view_detector(field, views, weights),
             rings=rings,
             noise=noise,
             rest=rest,
-            central=central,
             spacing_px=spacing_a / pixel_a,
         )
         if turn == rounds:
             break
         certain = made.found(field.transform, CERTAIN)
-        own = own_scores(filters, central, certain.y, certain.x, certain.score, reach_px)
-        rest = without(filters, central, field.transform, certain.y, certain.x, own)
+        own = own_scores(round_ones, central, certain.y, certain.x, certain.score, reach)
+        rest = without(round_ones, central, field.transform, certain.y, certain.x, own)
     return made

@@ -30,6 +30,8 @@ SPREAD_TO_A, SPREAD_STEP = 330.0, 1.6
 # more surely.
 PARTS, AS_SURE = 1.8, 0.97
 LARGER, STILL = 1.3, 0.2
+# A core is at least one over this of its particle, and explains at most twice as much.
+CORE, AS_LIKELY = 1.6, 0.5
 # Parts lie in the whole; pairs and chance are larger, too, but leave single ones outside.
 INSIDE = 0.7
 GIVEN_RANGE = 1.4
@@ -149,7 +151,14 @@ def best_size(
         sure = other.made.typical_score >= AS_SURE * best.made.typical_score
         if larger and parts and sure and still and inside_of(images, best, other, seed) > INSIDE:
             best = other
-    return best
+    # In a crowd, small cores stand out of their neighbours better than whole particles do.
+    as_likely = [
+        s
+        for s in sizes
+        if s.made.evidence >= AS_LIKELY * best.made.evidence
+        and best.diameter_a <= s.diameter_a <= CORE * best.diameter_a
+    ]
+    return max(as_likely, key=lambda s: s.diameter_a)
 
 
 def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: int) -> float:

@@ -109,7 +109,6 @@ def trial(
     The window is ``window_a`` wide, of some hundred particles where that is not said.
     """
     searches, found, null, light = [], [], [], []
-    central = len(references) // 2
     window_a = WINDOW * diameter_a if window_a is None else window_a
     for number, image in enumerate(images):
         shown = windowed(rebinned(image, diameter_a / PIXELS_ACROSS), window_a)
@@ -119,7 +118,6 @@ def trial(
             field,
             references,
             rings,
-            central=central,
             spacing_a=SPACING * diameter_a,
             rounds=rounds,
         )

@@ -203,13 +203,11 @@ def stamp(
     at: tuple[float, float],
     scale: np.float32,
 ) -> tuple[float, float]:
-    """Add projection ``number`` to ``phase`` at the whole pixel nearest to ``at`` (y, x).
+    """Add view ``number`` to ``phase`` at the whole pixel nearest to ``at`` (y, x).
 
     ``scale`` is σ times the contrast. Returns where its centre came to lie, in grid pixels.
     """
-    image = bank.projection(number)
-    # Quarter turns are free and make four views of each.
-    image = np.rot90(image, number // bank.count % 4)
+    image = bank.view(number)
     half = bank.box // 2
     cy, cx = round(at[0]), round(at[1])
     top, left = cy - half, cx - half

@@ -79,9 +79,9 @@ def write_data_set(
 
     ``NAME_0000.mrc`` … (float32, pixel size in the header; or PNG where the spec asks for
     thumbnails), ``truth_micrographs.csv``, ``truth_particles.star`` (RELION 3.1, one optics group,
-    coordinates in pixels of the written micrograph), and with ``masks`` ``truth_masks/NAME.png``
-    (white is usable, coarse). The bytes depend on the spec and the seed alone. ``on_done`` is
-    called with each name, for a progress bar.
+    coordinates in pixels of the written micrograph, orientations), and with ``masks``
+    ``truth_masks/NAME.png`` (white is usable, coarse). The bytes depend on the spec and the seed
+    alone. ``on_done`` is called with each name, for a progress bar.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if masks:
@@ -218,6 +218,9 @@ def _write_particles(
         "_rlnDefocusAngle #6",
         "_rlnPhaseShift #7",
         "_rlnOpticsGroup #8",
+        "_rlnAngleRot #9",
+        "_rlnAngleTilt #10",
+        "_rlnAnglePsi #11",
     ]
     for image, truth, _ in done:
         ctf = truth.ctf
@@ -225,5 +228,10 @@ def _write_particles(
             f"{ctf.defocus_u_a:.3f} {ctf.defocus_v_a:.3f} {ctf.defocus_angle_deg:.3f} "
             f"{ctf.phase_shift_deg:.3f} 1"
         )
-        lines.extend(f"{image.name} {x:.3f} {y:.3f} {lens}" for x, y in truth.centres_px / scale)
+        lines.extend(
+            f"{image.name} {x:.3f} {y:.3f} {lens} {rot:.3f} {tilt:.3f} {psi:.3f}"
+            for (x, y), (rot, tilt, psi) in zip(
+                truth.centres_px / scale, truth.angles_deg, strict=True
+            )
+        )
     path.write_text("\n".join(lines) + "\n\n", encoding="utf-8")

@@ -147,7 +147,7 @@ def _paint(
 def _add_particles(
     spec: MicrographSpec, scene: Scene, bank: ProjectionBank, rng: np.random.Generator
 ) -> None:
-    """Put particles into the ice, away from film, and note their centres."""
+    """Put particles into the ice, away from film, and note where and how they lie."""
     grid = scene.grid
     diameter_px = grid.px(bank.model.mean_diameter_a)
     count = round(spec.coverage * grid.ny * grid.nx / (math.pi * (0.5 * diameter_px) ** 2))
@@ -176,6 +176,7 @@ def _add_particles(
         at = (float(place[0]), float(place[1]))
         layer = layers[int(rng.integers(0, len(layers)))]
         scene.centres.append(stamp(layer, bank, int(number), at, scale))
+        scene.orientations.append(bank.orientation(int(number)))
 
 
 def _add_fragments(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cryoverdict.engine.simulation.grid import FloatArray
+from cryoverdict.engine.simulation.orientation import QUARTER_TURN
 
 # Bytes that one bank of projections may hold; large particles at small pixels get fewer.
 BANK_BYTES = 64_000_000
@@ -117,9 +118,30 @@ class ProjectionBank:
         """Return projection ``number`` ``(box, box)`` in V Å, centred on pixel (box//2, box//2)."""
         number %= self.count
         if number not in self._made:
-            rng = np.random.default_rng((self.seed, number))
-            self._made[number] = self._project(random_rotations(rng, 1, self.preference)[0])
+            self._made[number] = self._project(self._rotation(number))
         return self._made[number]
+
+    def view(self, number: int) -> FloatArray:
+        """Return a view ``(box, box)``: a projection turned in its plane by whole quarters.
+
+        Quarter turns are free and make four views of each projection.
+        """
+        return np.rot90(self.projection(number), self._quarters(number))
+
+    def orientation(self, number: int) -> FloatArray:
+        """Return the rotation ``(3, 3)`` from the particle's coordinates to those of a view."""
+        turn = np.linalg.matrix_power(QUARTER_TURN, self._quarters(number))
+        return np.asarray(turn @ self._rotation(number % self.count), dtype=np.float32)
+
+    def _quarters(self, number: int) -> int:
+        """Return by how many quarters the projection of a view is turned."""
+        return number // self.count % 4
+
+    def _rotation(self, number: int) -> FloatArray:
+        """Return the rotation of a projection."""
+        rng = np.random.default_rng((self.seed, number))
+        rotation: FloatArray = random_rotations(rng, 1, self.preference)[0]
+        return rotation
 
     def _project(self, rotation: FloatArray) -> FloatArray:
         """Sum the rotated beads along the beam and give them their Gaussian shapes."""

@@ -29,7 +29,7 @@ class Scene:
     an optical depth: intensity falls by exp(−loss). ``slabs`` are further phases of particles with
     the height (Å) above the middle at which they lie. ``thickness_a`` is the vitreous ice;
     ``labels`` has one bit for each of `AREA_LABELS`. ``centres`` are the true particles as rows
-    (y, x) in grid pixels.
+    (y, x) in grid pixels, ``orientations`` their rotations ``(3, 3)``.
     """
 
     grid: Grid
@@ -41,6 +41,7 @@ class Scene:
     labels: NDArray[np.uint8]
     slabs: list[tuple[float, FloatArray]] = field(default_factory=list)
     centres: list[tuple[float, float]] = field(default_factory=list)
+    orientations: list[FloatArray] = field(default_factory=list)
 
     @property
     def sigma(self) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cryoverdict.engine.simulation.electron import ice_free_path_a
 from cryoverdict.engine.simulation.exposure import blurred_length_a
 from cryoverdict.engine.simulation.micrograph_spec import MicrographSpec
+from cryoverdict.engine.simulation.orientation import euler_angles_deg
 from cryoverdict.engine.simulation.scene import AREA_LABELS, Scene
 from cryoverdict.engine.simulation.severity import (
     BAD_FROM,
@@ -47,7 +48,8 @@ class Truth:
 
     ``defects`` holds labels with a severity of at least 0.1, worst first; ``mechanisms`` what was
     asked for. ``total_severity`` is all of them together, ``grey`` where experts may differ.
-    ``centres_px`` is ``(n, 2)`` as (x, y) of the full-size micrograph. ``usable`` and ``masks`` are
+    ``centres_px`` is ``(n, 2)`` as (x, y) of the full-size micrograph, ``angles_deg`` ``(n, 3)``
+    RELION's rot, tilt and psi. ``usable`` and ``masks`` are
     coarse: pixel (y, x) of the micrograph is cell (y // mask_binning, x // mask_binning).
     """
 
@@ -59,6 +61,7 @@ class Truth:
     mechanisms: dict[str, float]
     ctf: TrueCtf
     centres_px: NDArray[np.float32]
+    angles_deg: NDArray[np.float64]
     usable: NDArray[np.bool_]
     masks: dict[str, NDArray[np.bool_]]
     mask_binning: int
@@ -139,6 +142,7 @@ def settle_truth(
         & (centres[:, 1] < spec.shape[1])
     )
     centres = centres[inside]
+    rotations = np.array(scene.orientations, dtype=np.float32).reshape(-1, 3, 3)[inside]
     # Crystalline ice spoils particles, but it is not empty.
     barren = masks["contamination"] | masks["film"] | masks["empty_no_ice"]
     cells = (centres // binning).astype(int)
@@ -163,6 +167,7 @@ def settle_truth(
             phase_shift_deg=spec.phase_shift_deg,
         ),
         centres_px=np.ascontiguousarray(centres[:, ::-1]),
+        angles_deg=euler_angles_deg(rotations),
         usable=usable,
         masks=masks,
         mask_binning=binning,

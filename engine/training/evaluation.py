@@ -27,6 +27,7 @@ from cryoverdict.engine.training.training import (
     defect_truth,
     field_weights,
     grade_truth,
+    moderate_truth,
     one_thread,
 )
 from cryoverdict.features.input_error import InputError
@@ -38,10 +39,14 @@ INSTALLED = "installed model"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """The quality on rows of one origin: of each target, of the sure verdicts, of other judges."""
+    """The quality on rows of one origin: of each target, of the sure verdicts, of other judges.
+
+    ``moderate`` is that of each defect where those that are there are of moderate strength.
+    """
 
     data: str
     targets: dict[str, Quality]
+    moderate: dict[str, Quality]
     sure: Quality
     simpler: dict[str, Quality]
 
@@ -50,6 +55,7 @@ class Chapter:
         return {
             "data": self.data,
             "targets": {name: q.to_dict() for name, q in self.targets.items()},
+            "moderate_defects": {name: q.to_dict() for name, q in self.moderate.items()},
             "sure_verdicts": self.sure.to_dict(),
             "simpler_judges": {name: q.to_dict() for name, q in self.simpler.items()},
         }
@@ -89,6 +95,8 @@ class Evaluation:
             told[origin] = chapter.data
             for name, q in (chapter.targets | chapter.simpler).items():
                 told[f"{origin}, {name}"] = q.sentence()
+            for name, q in chapter.moderate.items():
+                told[f"{origin}, moderate {name}"] = q.sentence()
             told[f"{origin}, sure verdicts"] = chapter.sure.sentence()
         return told
 
@@ -250,6 +258,12 @@ def _chapters(
                 name: judged
                 for name, values in scores.items()
                 if (judged := here.judged(values, truths[name], even=name == kind.favourable))
+            },
+            moderate={
+                name: judged
+                for name in kind.defects
+                if simulated[inside].all() and name in scores
+                if (judged := here.judged(scores[name], moderate_truth(name), even=False))
             },
             sure=here.judged(favourable, lambda x: x.favourable if x.weight >= 1.0 else None)
             or quality(np.zeros(1), np.ones(1, bool)),

@@ -50,8 +50,8 @@ def held_out_scores(
 
     for fold in range(min(folds, len(groups))):
         inside = [s for s in sets if fold_of[s.name] != fold]
-        model = train_kind(kind, rules, inside, recipe=recipe, card={})
-        others = {WITHOUT_RULES: Parts(rules=False)}
+        model = train_kind(kind, rules, inside, recipe=recipe, card={}, limits=True)
+        others = {WITHOUT_RULES: Parts(rules=False, company=recipe.company)}
         if model.basis is not None:
             others[EMBEDDING_ALONE] = Parts(rules=False, measurements=False)
         bare = {
@@ -74,10 +74,12 @@ def held_out_scores(
 def target_log_odds(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> dict[str, Scores]:
     """Return the log-odds of the favourable outcome, the better grade and each defect.
 
-    Gates count, as they do in a decision.
+    Gates count, as they do in a decision, and so does how far the data set is from all that the
+    model learnt from.
     """
     values = model.values(labelled.table)
-    favourable = model.favourable.log_odds(values, rules_sum(rules, [labelled], None))
+    said = model.favourable.log_odds(values, np.zeros(len(values)))
+    favourable = rules_sum(rules, [labelled], None) + model.trust(values)[1] * said
     gates = np.array([isinstance(r.effect, Reject) for r in rules.rules], dtype=bool)
     shut = (rules.answers(labelled.table)[gates] == 1).any(axis=0)
     gated = np.where(shut, np.minimum(favourable, GATE_LOG_ODDS), favourable)

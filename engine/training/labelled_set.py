@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryoverdict.engine.engine_error import EngineError
@@ -25,7 +25,8 @@ class Label:
 
     ``defects`` are those it surely has; a defect in ``doubtful`` may or may not be meant by an
     expert, so nobody learns from its presence or absence. ``weight`` is how much the label counts:
-    1 where the verdict is sure, less where experts differ or would.
+    1 where the verdict is sure, less where experts differ or would. ``severities`` tell of some
+    defects how strong they are, from 0 to 1, as a simulator knows.
     """
 
     favourable: bool
@@ -33,6 +34,7 @@ class Label:
     defects: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     weight: float = 1.0
+    severities: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class LabelledSet:
         temporary = folder / (LABELS + ".part")
         with temporary.open("w", newline="", encoding="utf-8") as lines:
             writer = csv.writer(lines)
-            writer.writerow([*COLUMNS, "doubtful", "set"])
+            writer.writerow([*COLUMNS, "doubtful", "set", "severities"])
             for subject in self.table.subjects:
                 label = self.labels[subject]
                 writer.writerow(
@@ -76,6 +78,7 @@ class LabelledSet:
                         label.weight,
                         " ".join(sorted(label.doubtful)),
                         self.name if set_of is None else set_of[subject],
+                        " ".join(f"{d}:{s:.2f}" for d, s in sorted(label.severities.items())),
                     ]
                 )
         temporary.replace(folder / LABELS)
@@ -111,6 +114,7 @@ def read_labelled_sets(folder: Path) -> list[LabelledSet]:
                     defects=frozenset(row["defects"].split()),
                     doubtful=frozenset((row.get("doubtful") or "").split()),
                     weight=float(row["weight"]),
+                    severities=_severities(row.get("severities") or ""),
                 )
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror}); accepted is a folder with {LABELS}"
@@ -133,6 +137,12 @@ def read_labelled_sets(folder: Path) -> list[LabelledSet]:
         LabelledSet(name=name, table=table.select(labels), labels=labels)
         for name, labels in sorted(sets.items())
     ]
+
+
+def _severities(words: str) -> dict[str, float]:
+    """Return the severities that a row tells, as ``film:0.62 drift:0.55``."""
+    pairs = (word.rsplit(":", 1) for word in words.split())
+    return {defect: float(severity) for defect, severity in pairs}
 
 
 def write_labelled_sets(sets: Sequence[LabelledSet], folder: Path) -> None:

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from cryoverdict.engine.belief import GATE_POINTS
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.kind import DecisionKind
-from cryoverdict.engine.models.embedding_basis import EmbeddingBasis
+from cryoverdict.engine.models.company import (
+    company_of,
+    compared,
+    put_beside,
+    taken_alone,
+    uncompared,
+)
+from cryoverdict.engine.models.embedding_basis import EmbeddingBasis, is_component
 from cryoverdict.engine.models.kind_model import KindModel, values_of
 from cryoverdict.engine.models.novelty import Novelty
 from cryoverdict.engine.models.offset_model import OffsetModel, Recipe, TrainingData
@@ -33,20 +40,24 @@ STRANGER_THAN = 0.995
 GOOD_SHARE = 0.5
 # One row in so many learns without its embedding, so that trees know what to do where none is.
 WITHOUT_EMBEDDING = 12
+# One data set in so many is learnt from as if each of its subjects had come alone, for some will.
+WITHOUT_COMPANY = 6
+# A defect is of moderate strength from where it alone spoils a micrograph up to this severity.
+STRONG_FROM = 0.75
+# A direction has no middle: the place of an angle in its data set means nothing.
+UNCOMPARED = "_deg"
 # A grade or defect with fewer examples than this, for or against, gets no model.
 FEWEST_EXAMPLES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a model may use: the rules' sum, the measurements, the embedding."""
+    """What a model may use: the rules' sum, the measurements, the embedding, the company."""
 
     rules: bool = True
     measurements: bool = True
     embedding: bool = True
-
-
-ALL_PARTS = Parts()
+    company: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +78,18 @@ class _Material:
         measured = tuple(f.name for f in features)
         basis = _basis(sets) if parts.embedding else None
         seen = basis.names if basis else ()
-        names = (measured if parts.measurements else ()) + seen
+        alone = (measured if parts.measurements else ()) + seen
+        beside = [n for n in alone if not n.endswith(UNCOMPARED)] if parts.company else []
+        names = (*alone, *map(compared, beside))
         better = {f.name: MONOTONE[f.better] for f in features}
         # What the network takes for a fault may only speak against a subject.
         better |= dict.fromkeys(basis.answers if basis else (), -1)
+        better |= {compared(name): sign for name, sign in better.items()}
         values = np.vstack([_values(s, measured, names, basis) for s in sets])
         if parts.measurements and seen:
-            values[::WITHOUT_EMBEDDING, len(measured) :] = np.nan
+            blind = [j for j, name in enumerate(names) if is_component(uncompared(name))]
+            values[np.ix_(range(0, len(values), WITHOUT_EMBEDDING), blind)] = np.nan
+        values = _some_alone(values, names, [len(s.table.subjects) for s in sets])
         return cls(
             basis=basis,
             names=names,
@@ -122,7 +138,8 @@ class _Material:
 
     def strangeness_limit(self) -> float:
         """Return the share of values outside the training range that is strange."""
-        strangeness = Standardisation.of(self.values).strangeness(self.values)
+        alone = taken_alone(self.values, self.names)
+        strangeness = Standardisation.of(alone).strangeness(alone)
         return float(np.quantile(strangeness, STRANGER_THAN))
 
 
@@ -143,7 +160,7 @@ def train_kind(
     The same sets give the same bytes, however many threads the machine's libraries would use.
     """
     with one_thread():
-        material = _Material.of(kind, sets, ALL_PARTS)
+        material = _Material.of(kind, sets, Parts(company=recipe.company))
         plain, free = material.weights(), [0] * len(material.names)
         better = grade_truth(kind.grades[0])
         nothing = np.zeros(len(plain))
@@ -164,7 +181,9 @@ def train_kind(
             card=card,
             basis=material.basis,
             novelty=Novelty.of(
-                favourable.members.standardisation, material.values, material.data_set
+                favourable.members.standardisation,
+                taken_alone(material.values, material.names),
+                material.data_set,
             )
             if limits
             else None,
@@ -279,13 +298,31 @@ def _values(
             "measure it anew"
         )
         raise EngineError(msg)
-    return values_of(labelled.table, names, basis)
+    values = values_of(labelled.table, names, basis)
+    return put_beside(values, names, company_of(values, names))
+
+
+def _some_alone(
+    values: NDArray[np.float64], names: Sequence[str], sizes: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return the rows of sets of some sizes, one set in `WITHOUT_COMPANY` without its company."""
+    number = np.repeat(np.arange(len(sizes)), sizes)
+    lonely = number % WITHOUT_COMPANY == WITHOUT_COMPANY - 1
+    return np.where(lonely[:, None], taken_alone(values, names), values)
 
 
 def grade_truth(best: str) -> Callable[[Label], bool | None]:
     """Return the truth about the better grade; ``None`` where a label has no grade."""
     return lambda label: (
         None if label.grade is None or not label.favourable else label.grade == best
+    )
+
+
+def moderate_truth(defect: str) -> Callable[[Label], bool | None]:
+    """Return the truth about one defect of moderate strength; ``None`` of a stronger one."""
+    known = defect_truth(defect)
+    return lambda label: (
+        None if label.severities.get(defect, 0.0) >= STRONG_FROM else known(label)
     )
 
 

@@ -77,4 +77,5 @@ def visible_label(record: Record) -> Label | None:
         defects=present,
         doubtful=named - present,
         weight=GREY_WEIGHT if GREY_ZONE[0] <= total < GREY_ZONE[1] else 1.0,
+        severities={name: s for name, s in seen.items() if s > 0.0},
     )

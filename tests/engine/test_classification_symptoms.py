@@ -141,7 +141,7 @@ def test_averages_finer_than_the_ctf_fits_make_the_limit_coarser() -> None:
 def test_blobs_that_are_the_same_all_round_are_a_stall() -> None:
     blob = np.exp(-(np.hypot(X, Y) ** 2) / 200.0).astype(np.float32)
     assert roundness(blob, 24.0) == pytest.approx(1.0, abs=0.01)
-    view = blob * np.exp(-((X / 20.0) ** 2)).astype(np.float32)
+    view = blob * np.exp(-((X / 9.0) ** 2)).astype(np.float32)
     assert 0.5 < (roundness(view, 24.0) or 0.0) < 0.95
     assert roundness(np.zeros((BOX, BOX), dtype=np.float32), 24.0) is None
     run = run_of([100] * 6, resolution_a=[30.0] * 6, average=blob, last=GOOD)

@@ -76,6 +76,8 @@ def test_a_written_session_says_what_is_true(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             mine[["rlnCoordinateX", "rlnCoordinateY"]], truth.centres_px, atol=1e-3
         )
+        angles = mine[["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]]
+        np.testing.assert_allclose(angles, truth.angles_deg, atol=1e-3)
         assert len(mine) == int(row["particles"]) > 0
         with mrcfile.open(path) as stream:
             assert stream.data.shape == (256, 320)

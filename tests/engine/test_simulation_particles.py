@@ -8,10 +8,12 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cryoverdict.engine.simulation.electron import ICE_V, PROTEIN_V
 from cryoverdict.engine.simulation.film import hole_edge, straight_edge
 from cryoverdict.engine.simulation.grid import make_grid
+from cryoverdict.engine.simulation.orientation import euler_angles_deg
 from cryoverdict.engine.simulation.particle import ProjectionBank, random_rotations, splat
 from cryoverdict.engine.simulation.particle_files import read_particle
 from cryoverdict.engine.simulation.particle_shapes import SHAPES, generated_particle
@@ -55,6 +57,30 @@ def test_a_projection_depends_on_its_number_and_seed_alone() -> None:
     np.testing.assert_array_equal(one.projection(5), other.projection(5))
     assert not np.array_equal(one.projection(5), one.projection(6))
     assert not np.array_equal(one.projection(5), bank_of("tetramer", seed=2).projection(5))
+
+
+def test_the_orientation_of_a_view_is_the_one_it_shows() -> None:
+    bank = bank_of("tetramer")
+    for number in (3, 3 + bank.count, 3 + 2 * bank.count, 3 + 3 * bank.count):
+        turned = bank._project(bank.orientation(number))
+        np.testing.assert_allclose(bank.view(number), turned, atol=1e-3 * turned.max())
+    assert not np.allclose(bank.view(3), bank.view(3 + bank.count), atol=0.1 * bank.view(3).max())
+
+
+def test_euler_angles_turn_as_relion_does() -> None:
+    def matrix(rot: float, tilt: float, psi: float) -> NDArray[np.float64]:
+        """Return the rotation of RELION's angles: about z, the new y, the new z."""
+        (ca, cb, cg), (sa, sb, sg) = (f(np.deg2rad([rot, tilt, psi])) for f in (np.cos, np.sin))
+        first = np.array([[ca, sa, 0], [-sa, ca, 0], [0, 0, 1]])
+        second = np.array([[cb, 0, -sb], [0, 1, 0], [sb, 0, cb]])
+        third = np.array([[cg, sg, 0], [-sg, cg, 0], [0, 0, 1]])
+        return np.asarray(third @ second @ first)
+
+    random = random_rotations(np.random.default_rng(2), 50, 0.0)
+    poles = [matrix(0.0, tilt, psi) for tilt in (0.0, 180.0) for psi in (-170.0, 0.0, 40.0)]
+    rotations = np.concatenate([random, poles])
+    for rotation, angles in zip(rotations, euler_angles_deg(rotations), strict=True):
+        np.testing.assert_allclose(matrix(*angles), rotation, atol=1e-5)
 
 
 def test_rotations_are_rotations_and_a_preference_favours_two_views() -> None:

@@ -124,7 +124,7 @@ def test_duplicates_leave_no_near_pair_and_drop_nobody_alone(seed: int) -> None:
 
 @pytest.mark.parametrize(
     ("edge", "allowed"),
-    [("box", (32, 168)), ("particle", (24, 175)), ("fill", (-31, 231))],
+    [("box", (32, 168)), ("particle", (17, 182)), ("fill", (-31, 231))],
 )
 def test_each_edge_policy_allows_its_own_margin(edge: str, allowed: tuple[int, int]) -> None:
     settings = ExtractionSettings.from_settings(GOOD, edge=edge)  # type: ignore[arg-type]

@@ -1,0 +1,111 @@
+"""Where particles were picked: their scores, their neighbours, their place among those around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryoverdict.features.particle_feature import ParticleFeature, Values, particle_feature
+
+# Farther than this, in diameters, a neighbour is no neighbour.
+FARTHEST = 4.0
+# How far neighbours are counted, in diameters.
+AROUND = 1.5
+# Fewer particles of a micrograph than this have no usual value.
+FEWEST = 8
+MOST_DEVIATIONS = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ParticlePlaces:
+    """Coordinates, picker's scores and micrographs of some particles, ``(n,)`` each.
+
+    ``x_px``, ``y_px`` and ``diameter_px`` are in pixels of the micrograph; ``score`` is NaN where
+    the list has none; ``micrograph`` tells micrographs apart by number.
+    """
+
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    score: NDArray[np.float64]
+    micrograph: NDArray[np.int64]
+    diameter_px: float
+
+    def members(self) -> list[NDArray[np.int64]]:
+        """Return the particles of each micrograph."""
+        return members_of(self.micrograph)
+
+
+@particle_feature(better="higher", source="the picker's figure of merit")
+def pick_score(places: ParticlePlaces) -> Values:
+    """Score that the picker gave the place."""
+    return places.score
+
+
+@particle_feature(source="neighbours in the box disturb alignment")
+def nearest_neighbour(places: ParticlePlaces) -> Values:
+    """Distance to the nearest other pick of the micrograph, in particle diameters."""
+    return _neighbours(places)[0]
+
+
+@particle_feature(source="aggregates and carbon gather picks")
+def neighbour_count(places: ParticlePlaces) -> Values:
+    """Number of other picks within one and a half particle diameters."""
+    return _neighbours(places)[1]
+
+
+FEATURES = (pick_score, nearest_neighbour, neighbour_count)
+
+
+def within_micrograph(base: ParticleFeature) -> ParticleFeature:
+    """Return a measurement's place within its micrograph, as a measurement of its own.
+
+    Thick ice and high defocus change all particles of a micrograph alike. Its function takes the
+    values of the base and the micrograph of each, ``(n, 2)``.
+    """
+
+    def deviations(pairs: NDArray[np.float64]) -> Values:
+        """Return (value − median) / (1.4826 · MAD) over the particles of the micrograph."""
+        values, micrograph = pairs[:, 0], pairs[:, 1].astype(np.int64)
+        out = np.full(len(values), np.nan)
+        for mine in members_of(micrograph):
+            known = values[mine][np.isfinite(values[mine])]
+            if len(known) < FEWEST:
+                continue
+            middle = np.median(known)
+            spread = 1.4826 * np.median(np.abs(known - middle))
+            floor = max(spread, 0.01 * abs(middle), 1e-6)
+            out[mine] = np.clip((values[mine] - middle) / floor, -MOST_DEVIATIONS, MOST_DEVIATIONS)
+        return out
+
+    return ParticleFeature(
+        name=f"{base.name.removesuffix('_px')}_z",
+        unit="1",
+        better=base.better,
+        meaning=f"{base.meaning.rstrip('.')}: in robust deviations from its micrograph's median.",
+        source=base.source,
+        function=deviations,
+    )
+
+
+def members_of(micrograph: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the rows of each number, in ascending order of the numbers."""
+    order = np.argsort(micrograph, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(micrograph[order])) + 1)
+
+
+def _neighbours(places: ParticlePlaces) -> tuple[Values, Values]:
+    """Return distance to the nearest pick, and the number of picks around, of each particle."""
+    from scipy.spatial import KDTree
+
+    nearest = np.full(len(places.x_px), FARTHEST)
+    count = np.zeros(len(places.x_px))
+    for mine in places.members():
+        if len(mine) < 2:
+            continue
+        points = np.stack([places.x_px[mine], places.y_px[mine]], axis=1) / places.diameter_px
+        tree = KDTree(points)
+        nearest[mine] = np.minimum(tree.query(points, k=2)[0][:, 1], FARTHEST)
+        count[mine] = tree.query_ball_point(points, AROUND, return_length=True) - 1
+    return nearest, count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +33,7 @@ def _power(view: ParticleView) -> _Values:
         row = np.fft.rfftfreq(box)[None, :] * box
         ring = np.hypot(column, row)
         ends = [box / (2.0 * view.radius_px * part) for part in PARTS] + [0.45 * box]
-        bands = [(ring >= low) & (ring < high) for low, high in zip(ends, ends[1:], strict=False)]
+        bands = [(ring >= low) & (ring < high) for low, high in pairwise(ends)]
         white = np.square(soft).sum()
         means = [
             spectrum[:, band].mean(axis=1) / white if band.any() else np.ones(len(view))

@@ -51,7 +51,7 @@ def nearest_neighbour(places: ParticlePlaces) -> Values:
 
 @particle_feature(source="aggregates and carbon gather picks")
 def neighbour_count(places: ParticlePlaces) -> Values:
-    """Number of other picks within one and a half particle diameters."""
+    """Count of other picks within one and a half particle diameters."""
     return _neighbours(places)[1]
 
 

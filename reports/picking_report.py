@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.parameter_decision import ParameterDecision
 from cryoverdict.engine.parameter_record import read_records
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
-from cryoverdict.engine.picking_run.deciding import PickingDecided
 from cryoverdict.engine.picking_run.decision_files import CURVES, read_curves
 from cryoverdict.engine.picking_run.picking_step import PickingRequest, PickingRun, final_picks
 from cryoverdict.reports.number import write_quantity, write_share
@@ -47,9 +47,14 @@ HEADLINES = (
 )
 
 
-def report_decision(output: Path, *, decided: PickingDecided, notes: Sequence[str]) -> Path:
-    """Write ``output/report`` of a picking decision and return its first page."""
-    record = decided.decision.to_dict()
+def report_decision(
+    output: Path, *, decision: ParameterDecision, curves: Curves, notes: Sequence[str]
+) -> Path:
+    """Write ``output/report`` of a picking decision and return its first page.
+
+    ``curves`` are those of the survey.
+    """
+    record = decision.to_dict()
     by_name = {p["name"]: p for p in record["parameters"]}
     diameter = by_name["diameter_a"]
     how = f"settled by {'the images' if diameter['settled_by'] == 'statistics' else 'rule'}"
@@ -57,13 +62,13 @@ def report_decision(output: Path, *, decided: PickingDecided, notes: Sequence[st
         how = "as given"
     size = write_quantity(diameter["value"], "A")
     sentence = f"Particles of {size} ({how})." if diameter["value"] is not None else "No diameter."
-    average = decided.survey.curves.get("average")
+    average = curves.get("average")
     page = PickingPage(
         title="Picking: how, and why",
         sentence=sentence,
         numbers=_headlines(by_name),
-        notes=(*decided.decision.review_reasons, *decided.decision.findings, *notes),
-        figures=survey_figures(decided.survey.curves, by_name),
+        notes=(*decision.review_reasons, *decision.findings, *notes),
+        figures=survey_figures(curves, by_name),
         parameters=parameter_rows(record),
         average=None if average is None else _grey(average),
     )

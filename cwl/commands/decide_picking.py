@@ -94,7 +94,12 @@ def command(
             seed=seed,
         )
         ledger = write_decided(decided, listed, output)
-        page = report_decision(output, decided=decided, notes=listed.notes)
+        page = report_decision(
+            output,
+            decision=decided.decision,
+            curves=decided.survey.curves,
+            notes=listed.notes,
+        )
     decision = decided.decision
     say(
         {

@@ -1,4 +1,4 @@
-"""Write the page of decisions taken before."""
+"""Write the pages of decisions taken before."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write the page of a finished RUN folder anew, from its decisions and measurements."""
-    from cryoverdict.engine.decision import read_decisions
-    from cryoverdict.engine.judging import recalled
-    from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
-    from cryoverdict.engine.seating import seat_judge
-    from cryoverdict.reports.micrograph_report import report_micrographs
+    """Write the pages of a finished RUN anew, from its decisions and measurements.
 
-    judge = seat_judge(REJECT_MICROGRAPHS, rule_layers=rule_layers, model_path=model_path)
-    decisions = read_decisions(run / "decisions.jsonl")
-    page = report_micrographs(run, measured=recalled(run), decisions=decisions, judge=judge)
-    say({"report": str(page)}, quiet=quiet, as_json=as_json)
+    RUN is the folder of one step (decide-micrographs, decide-picking, decide-classes) or of a whole
+    run, whose pages of these steps are all written. Where a page needs more than its step left, it
+    stays as it is, and that is said.
+    """
+    from cryoverdict.reports.step_pages import Shown, rewrite_pages
+
+    done = rewrite_pages(run, Shown(rule_layers=rule_layers, model_path=model_path))
+    pages = ", ".join(map(str, done.pages)) or "none"
+    say({"report": pages}, notes=done.left, quiet=quiet, as_json=as_json)

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cryoverdict.engine.classification.classification import WATCH_EVERY
 from cryoverdict.engine.classification.mrcs import write_mrcs_in_parts
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_lists import ParticleLists
 from cryoverdict.engine.classification.particle_stack import ParticleStack
 from cryoverdict.engine.classification_run.builtin import RunOptions
-from cryoverdict.engine.classification_run.class_run import write_history
+from cryoverdict.engine.classification_run.class_run import read_averages, write_history
 from cryoverdict.engine.program_error import ProgramError
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.star import StarTable, read_star, write_star
@@ -168,6 +170,8 @@ def _pass_on(work: Path, history: list[dict[str, Any]], options: RunOptions) -> 
         if line is not None:
             history.append(line)
             options.progress(line)
+            if options.watch is not None and number % WATCH_EVERY == 0 and number < line["total"]:
+                options.watch(line, _averages(work, number))
 
 
 def _line(work: Path, number: int) -> dict[str, Any] | None:
@@ -195,6 +199,14 @@ def _line(work: Path, number: int) -> dict[str, Any] | None:
         }
     except (InputError, KeyError, IndexError, OSError, ValueError):
         return None
+
+
+def _averages(work: Path, number: int) -> NDArray[np.float32]:
+    """Return the averages of one iteration, the largest class first."""
+    stem = work / f"{ROOT}_it{number:03d}"
+    classes = read_star(Path(f"{stem}_model.star"))["model_classes"]
+    order = np.argsort(-_column(classes, "rlnClassDistribution"), kind="stable")
+    return read_averages(Path(f"{stem}_classes.mrcs"))[order]
 
 
 def _take_over(stack: ParticleStack, work: Path, folder: Path, stem: str) -> None:
@@ -228,6 +240,6 @@ def _columns(table: StarTable) -> dict[str, tuple[str, ...]]:
     return {label: table.column(label) or () for label in table.columns}
 
 
-def _column(table: StarTable, label: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _column(table: StarTable, label: str) -> NDArray[np.float64]:
     """Return a column of numbers."""
     return np.array([float(v) for v in table.column(label) or ()])

@@ -18,7 +18,7 @@ from cryoverdict.engine.training.held_out import target_log_odds
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
 from cryoverdict.engine.training.quality import Quality, Scores, quality
 from cryoverdict.engine.training.training import (
-    ALL_PARTS,
+    Parts,
     defect_truth,
     field_weights,
     grade_truth,
@@ -170,7 +170,7 @@ def _held_out(
         judged(
             folds,
             lambda seen: train_favourable(
-                SELECT_CLASSES, rules, seen, recipe=recipe, parts=ALL_PARTS
+                SELECT_CLASSES, rules, seen, recipe=recipe, parts=Parts()
             ),
         )
     return scores

@@ -64,7 +64,7 @@ def select_classes(
         total=total,
         particles=particles,
         particle_decision=decision,
-        notes=_notes(classes, views, found, threshold),
+        notes=notes_on(classes, views, found, threshold),
     )
 
 
@@ -83,7 +83,7 @@ def _named(decision: Decision) -> str:
     return ", ".join(d.name for d in decision.defects) or "junk"
 
 
-def _notes(
+def notes_on(
     classes: ClassSet, views: Sequence[ClassView], found: Sequence[Decision], threshold: float
 ) -> tuple[str, ...]:
     """Return sentences about the run."""

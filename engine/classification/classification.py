@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+# Iterations between two looks at the averages of a run that still goes on.
+WATCH_EVERY = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

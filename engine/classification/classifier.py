@@ -18,7 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from cryoverdict.engine.classification.batching import batch_size, random_part
-from cryoverdict.engine.classification.classification import Classification, IterationReport
+from cryoverdict.engine.classification.classification import (
+    WATCH_EVERY,
+    Classification,
+    IterationReport,
+)
 from cryoverdict.engine.classification.expectation import (
     Search,
     expected,
@@ -26,7 +30,12 @@ from cryoverdict.engine.classification.expectation import (
 )
 from cryoverdict.engine.classification.findings import Findings
 from cryoverdict.engine.classification.lanes import each_lane, laid_out, lane_count
-from cryoverdict.engine.classification.maximisation import Accumulator, cross_power, summed
+from cryoverdict.engine.classification.maximisation import (
+    Accumulator,
+    cross_power,
+    summed,
+    unshifted,
+)
 from cryoverdict.engine.classification.noise import ImagePower, expected_signal, updated_noise
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_stack import ParticleStack
@@ -51,9 +60,10 @@ from cryoverdict.engine.engine_error import EngineError
 Progress = Callable[[IterationReport], None]
 # Is given a report and the averages of that moment ``(K, box, box)``, largest share first.
 Watch = Callable[[IterationReport, NDArray[np.float32]], None]
-WATCH_EVERY = 5
 # Particles have one noise level until averages can tell signal from noise.
 FIRST_NORM = 4
+LEFT_OUT = 1
+LEFT_FROM = 1
 FARTHEST_PX = 0.125  # of the box: no particle's centre is sought farther away
 
 
@@ -167,6 +177,7 @@ class _Run:
     particles: Findings
     power: ImagePower
     threads: int = 1
+    lanes: list[Sums] = field(default_factory=list)
     history: list[IterationReport] = field(default_factory=list)
 
     @classmethod
@@ -206,8 +217,8 @@ class _Run:
         """Do one iteration: expectation, maximisation, new noise, refilled classes, new centres."""
         indices = random_part(len(self.stack), stage.particles, self.rng)
         before = self.particles.number[indices].copy()
-        search = prepared_search(self.grid, self.references, stage)
-        fresh = self._expect(indices, search, number)
+        lanes = self._expect(indices, stage, number)
+        fresh = summed(lanes)
         cross = cross_power(fresh, self.references.averages, self.grid)
         self.noise = updated_noise(
             power=self.power,
@@ -225,6 +236,8 @@ class _Run:
         if stage.reseeds:
             assigned = Assigned(number=self.particles.number, turn_rad=self.particles.turn_rad)
             count = refilled(self.sums, assigned, self.images, self.noise, self.rng)
+        whole = len(indices) == len(self.stack)
+        self.lanes = lanes if LEFT_OUT and whole and stage.step >= 1.0 and number >= LEFT_FROM and not count else []
         self._solve()
         if stage.moves:
             self._move()
@@ -240,17 +253,27 @@ class _Run:
             norms = np.ones_like(norms)
         return torch.from_numpy(norms / norms.mean()).to(self.images.device)
 
-    def _expect(self, indices: NDArray[np.int64], search: Search, number: int) -> Sums:
-        """Return the sums over the particles ``indices``, alternate blocks in alternate halves."""
+    def _search(self, stage: Stage, lane: int) -> Search:
+        """Return what the particles of a lane are compared with: averages that they are not in."""
+        references = self.references
+        if self.lanes:
+            rest = self.sums.without(self.lanes[lane], lane % 2)
+            references = solved(rest, self.noise, self.references.signal_power)
+        return prepared_search(self.grid, references, stage)
+
+    def _expect(self, indices: NDArray[np.int64], stage: Stage, number: int) -> list[Sums]:
+        """Return the sums over the particles ``indices``, lane by lane."""
         groups, device = len(self.stack.optics), self.images.device
         inverse, norms = 1.0 / self.noise, self._norms(number)
+        search = prepared_search(self.grid, self.references, stage)
         lanes = lane_count(Accumulator.bytes(search, self.grid), device)
         blocks = laid_out(indices, lanes)
         size = batch_size(search, self.images)
         self.images.make_ready(self.threads)
 
-        def work(lane: int) -> tuple[Accumulator, ImagePower]:
+        def work(lane: int) -> tuple[Sums, ImagePower]:
             """Compare and sum the particles of one lane."""
+            search = self._search(stage, lane)
             accumulator = Accumulator.nothing(search, self.grid, groups)
             power = ImagePower.nothing(groups, self.grid)
             for block in blocks[lane]:
@@ -261,11 +284,11 @@ class _Run:
                     accumulator.add(batch, posterior, inverse_noise, norm)
                     self.particles.take(batch.indices, posterior)
                     power.add(batch, norm)
-            return accumulator, power
+            return unshifted(accumulator, self.grid), power
 
         done = each_lane(work, lanes, self.threads, device)
         self.power = ImagePower.joined([power for _, power in done])
-        return summed([accumulator for accumulator, _ in done], self.grid)
+        return [sums for sums, _ in done]
 
     def _solve(self) -> None:
         """Make new averages from the sums."""

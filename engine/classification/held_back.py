@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cryoverdict.engine.classification.batching import batch_size, random_part
 from cryoverdict.engine.classification.expectation import expected, prepared_search
-from cryoverdict.engine.classification.maximisation import Accumulator, summed
+from cryoverdict.engine.classification.maximisation import Accumulator, summed, unshifted
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_stack import ParticleStack, part_of
 from cryoverdict.engine.classification.polar import polar_grid
@@ -126,7 +126,7 @@ def _halves(
             posterior = expected(batch, search, inverse_noise)
             sums.add(batch, posterior, inverse_noise, torch.ones(len(batch.indices)))
         halves.append(sums)
-    return summed(halves, grid)
+    return summed([unshifted(half, grid) for half in halves])
 
 
 def _stage(rings: int, particles: int) -> Stage:

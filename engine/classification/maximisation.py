@@ -62,23 +62,34 @@ class Accumulator:
         self.members += posterior.by_class.sum(dim=0)
 
 
-def summed(lanes: Sequence[Accumulator], grid: PolarGrid) -> Sums:
-    """Return the sums of all lanes with every shift undone: even and odd lanes are the halves."""
-    search = lanes[0].search
+def unshifted(lane: Accumulator, grid: PolarGrid) -> Sums:
+    """Return the sums of one lane with every shift undone, as one half."""
+    search = lane.search
     back = grid.ramps(-search.shifts_px)
-    signal, ctf2, members = [], [], []
-    for half in (0, 1):
-        first, *others = lanes[half::2]
-        for other in others:
-            first.moved += other.moved
-            first.ctf2 += other.ctf2
-            first.members += other.members
-        each = first.moved.reshape(search.harmonics, search.classes, len(back), grid.rings)
-        circle = grid.half_circle(each.permute(1, 2, 3, 0))
-        signal.append(grid.harmonics((circle * back[None]).sum(dim=1)))
-        ctf2.append(first.ctf2)
-        members.append(first.members)
-    return Sums(signal=torch.stack(signal), ctf2=torch.stack(ctf2), members=torch.stack(members))
+    each = lane.moved.reshape(search.harmonics, search.classes, len(back), grid.rings)
+    circle = grid.half_circle(each.permute(1, 2, 3, 0))
+    return Sums(
+        signal=grid.harmonics((circle * back[None]).sum(dim=1))[None],
+        ctf2=lane.ctf2[None],
+        members=lane.members[None],
+    )
+
+
+def summed(lanes: Sequence[Sums]) -> Sums:
+    """Return the sums of all lanes: even and odd lanes are the halves."""
+    return Sums(
+        signal=torch.cat([sum_in_order([s.signal for s in lanes[h::2]]) for h in (0, 1)]),
+        ctf2=torch.cat([sum_in_order([s.ctf2 for s in lanes[h::2]]) for h in (0, 1)]),
+        members=torch.cat([sum_in_order([s.members for s in lanes[h::2]]) for h in (0, 1)]),
+    )
+
+
+def sum_in_order(parts: Sequence[Tensor]) -> Tensor:
+    """Return the sum of some tensors, added one after the other: the same bytes each time."""
+    total = parts[0].clone()
+    for part in parts[1:]:
+        total += part
+    return total
 
 
 def cross_power(sums: Sums, averages: Tensor, grid: PolarGrid) -> Tensor:

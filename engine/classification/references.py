@@ -43,6 +43,14 @@ class Sums:
         one = slice(number, number + 1)
         return Sums(signal=self.signal[one], ctf2=self.ctf2[one], members=self.members[one])
 
+    def without(self, lane: Sums, half: int) -> Sums:
+        """Return these sums less those of one lane, which are part of the given half."""
+        signal, ctf2, members = self.signal.clone(), self.ctf2.clone(), self.members.clone()
+        signal[half] -= lane.signal[0]
+        ctf2[half] = (ctf2[half] - lane.ctf2[0]).clamp(min=0.0)
+        members[half] = (members[half] - lane.members[0]).clamp(min=0.0)
+        return Sums(signal=signal, ctf2=ctf2, members=members)
+
     @property
     def total_members(self) -> Tensor:
         """Particles of each class ``(K,)``, by probability."""

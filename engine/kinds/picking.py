@@ -9,9 +9,18 @@ PICKING = ParameterKind(
     id="picking",
     facts=tuple(Fact(name=name, unit=unit, meaning=meaning) for name, unit, meaning in FACTS),
     parameters=(
-        Parameter(name="diameter_a", unit="A", meaning="Particle diameter."),
+        Parameter(
+            name="diameter_a",
+            unit="A",
+            meaning="Particle diameter: of the ball, or of the disc, that is as large.",
+        ),
         Parameter(name="diameter_min_a", unit="A", meaning="Smallest diameter looked for."),
         Parameter(name="diameter_max_a", unit="A", meaning="Largest diameter looked for."),
+        Parameter(
+            name="extent_a",
+            unit="A",
+            meaning="Longest extent of the particle: what mask and box must hold.",
+        ),
         Parameter(
             name="contrast_sign",
             unit="1",

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cryoverdict.engine.classification.expectation import expected, prepared_search
-from cryoverdict.engine.classification.maximisation import Accumulator, summed
+from cryoverdict.engine.classification.maximisation import Accumulator, unshifted
 from cryoverdict.engine.classification.noise import ImagePower, expected_signal
 from cryoverdict.engine.classification.parameters import ClassificationParameters
 from cryoverdict.engine.classification.particle_stack import ParticleStack
@@ -216,7 +216,7 @@ def _averaged(
     noise: torch.Tensor,
     stage: Stage,
 ) -> Sums:
-    """Return the sums over the particles of one class, in two halves, aligned to its average."""
+    """Return the sums over the particles of one class, aligned to its average."""
     grid = images.grid
     harmonics = grid.harmonics(grid.transform(torch.from_numpy(average)[None]))
     before = References(
@@ -226,11 +226,8 @@ def _averaged(
         signal_power=torch.ones(grid.rings),
     )
     search = prepared_search(grid, before, stage)
-    halves = [Accumulator.nothing(search, grid, len(images.stack.optics)) for _ in range(2)]
-    inverse = (1.0 / noise)[None]
-    for half, accumulator in enumerate(halves):
-        for batch in images.batches(indices[half::2], BATCH):
-            each = inverse.repeat(len(batch.indices), 1)
-            norm = torch.ones(len(batch.indices))
-            accumulator.add(batch, expected(batch, search, each), each, norm)
-    return summed(halves, grid)
+    total = Accumulator.nothing(search, grid, len(images.stack.optics))
+    for batch in images.batches(indices, BATCH):
+        each = (1.0 / noise)[None].repeat(len(batch.indices), 1)
+        total.add(batch, expected(batch, search, each), each, torch.ones(len(batch.indices)))
+    return unshifted(total, grid)

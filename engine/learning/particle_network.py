@@ -91,7 +91,7 @@ class Lesson:
 
 
 def train_network(lesson: Lesson, *, seed: int) -> ParticleNetwork:
-    """Train on turned and mirrored copies; the two sorts weigh the same. Same seed, same weights."""
+    """Train on turned and mirrored copies, both sorts weighing the same. Same seed: same weights."""
     torch.manual_seed(seed)
     network = ParticleNetwork()
     rng = np.random.default_rng((seed, 17))
@@ -134,7 +134,7 @@ def network_log_odds(networks: Sequence[ParticleNetwork], pictures: NDArray[np.f
 def particle_pictures(
     stack: ParticleStack, indices: NDArray[np.int64], radius_px: float
 ) -> NDArray[np.float32]:
-    """Return what the network sees ``(n, side, side)``: phases flipped, binned, about the centre."""
+    """Return what the network sees ``(n, side, side)``: phases flipped, the middle, binned."""
     half = min(stack.box // 2, max(4, round(SHOWN * radius_px)))
     low, high = stack.box // 2 - half, stack.box // 2 + half
     with torch.inference_mode():

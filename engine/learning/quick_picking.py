@@ -55,7 +55,9 @@ def write_quick_picking(folder: Path, settled: ParameterFile, templates: Templat
     return path
 
 
-def threshold_that_keeps(score: NDArray[np.float64], good: NDArray[np.bool_], share: float) -> float:
+def threshold_that_keeps(
+    score: NDArray[np.float64], good: NDArray[np.bool_], share: float
+) -> float:
     """Return the score above which ``share`` of the good picks lie, never below the lowest."""
     if not good.any():
         return LOWEST_THRESHOLD

@@ -87,7 +87,7 @@ def match_amplitude(match: Match) -> Values:
 
 @particle_feature(better="lower", source=PAPER)
 def match_misfit(match: Match) -> Values:
-    """What the best class average leaves of the image, over what noise would leave."""
+    """Remainder of the image after the best class average, over what noise would leave."""
     return match.misfit
 
 
@@ -123,7 +123,7 @@ def match_particles(
     reach_px: float,
     threads: int = 1,
 ) -> Match:
-    """Compare the particles ``indices`` of a stack with the averages; the rows are theirs, in order.
+    """Compare the particles ``indices`` of a stack with the averages; the rows are in their order.
 
     ``reach_px`` is how far from the box's centre a particle is looked for. The result does not
     depend on the number of threads.

@@ -30,8 +30,9 @@ SPREAD_TO_A, SPREAD_STEP = 330.0, 1.6
 # more surely.
 PARTS, AS_SURE = 1.8, 0.97
 LARGER, STILL = 1.3, 0.2
-# A core is at least one over this of its particle, and explains at most twice as much.
-CORE, AS_LIKELY = 1.6, 0.5
+# Sizes that explain this share of the most, within this ratio, are as likely; those nearer than
+# this (in logarithm) are the same.
+AS_LIKELY, OCTAVE, SAME = 0.5, 1.6, 0.08
 # Parts lie in the whole; pairs and chance are larger, too, but leave single ones outside.
 INSIDE = 0.7
 GIVEN_RANGE = 1.4
@@ -114,13 +115,20 @@ def _tops(values: Sequence[float]) -> list[int]:
 
 
 def confirmed(
-    images: Sequence[PickingImage], diameter_a: float, inside: float, seed: int
+    images: Sequence[PickingImage],
+    start: Profile,
+    diameter_a: float,
+    seed: int,
+    rounds: int = ROUNDS,
 ) -> Size | None:
-    """Return the size to which a start leads, or ``None`` where nothing is found any more."""
+    """Return the size to which a start leads, or ``None`` where nothing is found any more.
+
+    ``diameter_a`` is the size that the profile ``start`` stands for.
+    """
     low, high = sizes_looked_for(images)[0] * 0.8, sizes_looked_for(images)[-1] * 1.1
-    reference, size = Profile(diameter_a=diameter_a, inside=inside), diameter_a
+    reference, size = start, diameter_a
     reached: Size | None = None
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         made = trial(images, (reference,), size, seed)
         body = learned_body(made)
         if body is None:
@@ -151,14 +159,34 @@ def best_size(
         sure = other.made.typical_score >= AS_SURE * best.made.typical_score
         if larger and parts and sure and still and inside_of(images, best, other, seed) > INSIDE:
             best = other
-    # In a crowd, small cores stand out of their neighbours better than whole particles do.
-    as_likely = [
-        s
-        for s in sizes
-        if s.made.evidence >= AS_LIKELY * best.made.evidence
-        and best.diameter_a <= s.diameter_a <= CORE * best.diameter_a
+    return best
+
+
+def middle_size(
+    images: Sequence[PickingImage], sizes: Sequence[Size], best: Size, seed: int
+) -> Size:
+    """Return the middle of the sizes that explain nearly as much as the best, itself if alone.
+
+    Particles that are weak, or stand in a crowd, are found by filters of many sizes, and each
+    finds mostly views of its own size: the truth lies between.
+    """
+    near = [
+        size
+        for size in sizes
+        if size.made.evidence >= AS_LIKELY * best.made.evidence
+        and abs(np.log(size.diameter_a / best.diameter_a)) < np.log(OCTAVE)
     ]
-    return max(as_likely, key=lambda s: s.diameter_a)
+    likely: list[Size] = []
+    for size in sorted(near, key=lambda s: (-s.made.evidence, s.diameter_a)):
+        if all(abs(np.log(size.diameter_a / one.diameter_a)) > SAME for one in likely):
+            likely.append(size)
+    if len(likely) == 1:
+        return best
+    logs = np.log([size.diameter_a for size in likely])
+    middle = float(np.exp(np.average(logs, weights=[size.made.evidence for size in likely])))
+    nearest = likely[int(np.argmin(np.abs(logs - np.log(middle))))]
+    body = nearest.body.scaled(middle / nearest.diameter_a)
+    return Size(body=body, made=trial(images, (profile_of(body),), middle, seed))
 
 
 def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: int) -> float:

@@ -14,6 +14,7 @@ from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import PickingSurvey
 from cryoverdict.engine.picking.radial_template import radial_template
+from cryoverdict.engine.picking.reference import Profile
 from cryoverdict.engine.picking.score_threshold import Scored, scored
 from cryoverdict.engine.picking.size_bootstrap import bootstrap_diameters
 from cryoverdict.engine.picking.size_search import (
@@ -21,6 +22,7 @@ from cryoverdict.engine.picking.size_search import (
     SizeCurve,
     best_size,
     confirmed,
+    middle_size,
     profile_of,
     scanned,
 )
@@ -39,6 +41,8 @@ BOOTSTRAPS = 400
 # A smaller disc is a point at this sampling.
 LEAST_DIAMETER_PX = 3.0
 USUAL_RATE = 0.25
+# With more of the particles in averages that the mask has cut, their size is a lower bound.
+CUT = 0.2
 # A shape counts as better than soft balls where it finds more at this stricter rate.
 COMPARED_RATE = 0.1
 
@@ -73,7 +77,7 @@ def survey(
     curve, sizes, size = _sizes(images, given_diameter_a, classes, seed)
     diameter = _diameter(size, given_diameter_a, classes)
     spread = bootstrap_diameters(size, BOOTSTRAPS, seed) if size is not None else np.zeros(0)
-    parameters = starting_parameters(diameter, sign, images, classes)
+    parameters = starting_parameters(diameter, sign, images)
     templates: Templates | None = None
     if class_averages is not None and classes is not None:
         templates = class_templates(class_averages)
@@ -175,22 +179,29 @@ def _sizes(
     curve, starts = scanned(few, seed)
     known = [d for d in (given_a, None if classes is None else classes.diameter_a) if d is not None]
     starts = (*((d, 0.0) for d in known), *starts)
-    reached = [confirmed(few, diameter, inside, seed) for diameter, inside in starts]
+    reached = [confirmed(few, Profile(diameter_a=d, inside=i), d, seed) for d, i in starts]
     sizes = [size for size in reached if size is not None]
     if not sizes:
         return curve, sizes, None
-    best = best_size(few, sizes, given_a, seed)
-    # The best is confirmed once more in more micrographs.
-    more_sure = (
-        confirmed(more, best.body.outer_a, best.body.inside, seed) if len(more) > len(few) else None
-    )
-    if more_sure is None:
+    best = middle_size(few, sizes, best_size(few, sizes, given_a, seed), seed)
+    if len(more) == len(few):
         return curve, sizes, best
-    return curve, [more_sure, *(size for size in sizes if size is not best)], more_sure
+    # More micrographs are asked once: led on, a weak particle's size would go astray.
+    return (
+        curve,
+        sizes,
+        (confirmed(more, profile_of(best.body), best.diameter_a, seed, rounds=1) or best),
+    )
 
 
 def _diameter(size: Size | None, given_a: float | None, classes: ClassSizes | None) -> float:
-    """Return the diameter to go on with: of the classes, else measured, else given, else usual."""
+    """Return the diameter to go on with: of the classes, else measured, else given, else usual.
+
+    Averages that their mask has cut show only that the particle is no smaller: a size measured in
+    the micrographs, which knows no mask, may then be the larger one.
+    """
+    if classes is not None and size is not None and classes.cut_share > CUT:
+        return max(classes.diameter_a, size.diameter_a)
     if classes is not None:
         return classes.diameter_a
     if size is not None:
@@ -202,13 +213,10 @@ def starting_parameters(
     diameter_a: float,
     sign: float,
     images: Sequence[PickingImage],
-    classes: ClassSizes | None,
 ) -> PickingParameters:
     """Return parameters for a diameter, the threshold left open."""
     finest = max(i.pixel_size_a / max(i.step) for i in images)
     low, high = 0.8 * diameter_a, 1.2 * diameter_a
-    if classes is not None:
-        high = max(high, min(classes.longest_a, 1.5 * diameter_a))
     return PickingParameters(
         diameter_a=diameter_a,
         diameter_min_a=low,

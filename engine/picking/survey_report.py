@@ -24,8 +24,6 @@ _Double = NDArray[np.float64]
 HISTOGRAM_STEP = 0.25
 # A score this many robust deviations above the median of the picks is no particle's.
 CEILING = 6.0
-# Picks closer than the spacing cannot be: the most that fit, at the density of packed discs.
-PACKING = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,8 +111,10 @@ def _facts(done: Surveyed) -> Mapping[str, Answer]:
         "measured_diameter_a": nothing if size is None else size.diameter_a,
         "measured_diameter_low_a": few if low is None else low,
         "measured_diameter_high_a": few if high is None else high,
+        "measured_extent_a": nothing if size is None else size.body.extent_a,
         "class_diameter_a": no_classes if classes is None else classes.diameter_a,
         "class_diameter_max_a": no_classes if classes is None else classes.longest_a,
+        "class_cut_share": no_classes if classes is None else classes.cut_share,
         "second_diameter_a": (
             Absent("a second size is not looked for")
             if done.second is None
@@ -175,7 +175,10 @@ def _estimates(done: Surveyed) -> dict[str, Estimate]:
             value=p.diameter_a,
             low=done.classes.smallest_a,
             high=done.classes.largest_a,
-            text="Mean extent of the good class averages, weighted by their particles.",
+            text="Disc with the mean area of the good class averages, weighted by their particles.",
+        )
+        said["extent_a"] = Estimate(
+            value=done.classes.longest_a, text="Longest view among the good class averages."
         )
     elif done.size is not None:
         said["diameter_a"] = Estimate(
@@ -188,24 +191,10 @@ def _estimates(done: Surveyed) -> dict[str, Estimate]:
                 "from micrographs drawn with replacement."
             ),
         )
-    if "diameter_a" in said or done.given_diameter_a is not None:
-        second = done.second
-        smaller = min([p.diameter_min_a] + ([] if second is None else [0.8 * second.diameter_a]))
-        larger = max([p.diameter_max_a] + ([] if second is None else [1.2 * second.diameter_a]))
-        both = "" if second is None else ", both sizes included"
-        said["diameter_min_a"] = Estimate(
-            value=smaller, text=f"Four fifths of the diameter: the narrowest views{both}."
+        said["extent_a"] = Estimate(
+            value=done.size.body.extent_a,
+            text="Where the soft rim of the round body has fallen to two deviations.",
         )
-        said["diameter_max_a"] = Estimate(
-            value=larger, text=f"Six fifths of the diameter: the widest views{both}."
-        )
-        for name, text in (
-            ("lowpass_a", "A sixth of the diameter: the round shape needs no finer detail."),
-            ("picking_pixel_size_a", "Eighteen pixels across a particle, never below 5 Å."),
-            ("spacing_a", "Touching particles, seen from their narrow side."),
-            ("edge_margin_a", "The centre must lie in the image; extraction looks at the box."),
-        ):
-            said[name] = Estimate(value=getattr(p, name), text=text)
     votes = sum((i.file_contrast >= 0.0) == (p.contrast_sign < 0.0) for i in done.images)
     said["contrast_sign"] = Estimate(
         value=p.contrast_sign,
@@ -223,11 +212,6 @@ def _estimates(done: Surveyed) -> dict[str, Estimate]:
     )
     said["score_ceiling"] = Estimate(
         value=_ceiling(done), text="Six robust deviations above the median score of the picks."
-    )
-    area = max(i.pixels.size * i.pixel_size_a**2 for i in done.images)
-    disc = np.pi * (0.5 * p.spacing_a) ** 2
-    said["most_per_micrograph"] = Estimate(
-        value=float(np.ceil(PACKING * area / disc)), text="As many as fit, at the spacing."
     )
     return said
 

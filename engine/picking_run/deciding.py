@@ -21,8 +21,6 @@ from cryoverdict.rules.rule_set import RuleSet
 
 NO_PARTICLE = "The class averages show no particle: they were left aside."
 RATE, THRESHOLD = "false_discovery_rate", "score_threshold"
-# What only the data can tell. All else follows from these by rules, where a site may change it.
-MEASURED = ("diameter_a", "contrast_sign", THRESHOLD, "score_ceiling")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,12 +84,11 @@ def decide_picking(
             review_reasons=found.review_reasons,
         )
 
-    estimates = {name: said for name, said in found.estimates.items() if name in MEASURED}
-    decision = settled(estimates)
+    decision = settled(found.estimates)
     wanted = decision.outcome[RATE]
     at_rate = None if wanted in (None, rate) else threshold_at(found.curves, wanted)
     if at_rate is not None:  # what the survey found has changed the rate
-        decision = settled({**estimates, THRESHOLD: at_rate})
+        decision = settled({**found.estimates, THRESHOLD: at_rate})
     return PickingDecided(
         decision=with_flags(decision, PICKING, rules), survey=found, class_averages=class_averages
     )

@@ -321,9 +321,7 @@ def grade_truth(best: str) -> Callable[[Label], bool | None]:
 def moderate_truth(defect: str) -> Callable[[Label], bool | None]:
     """Return the truth about one defect of moderate strength; ``None`` of a stronger one."""
     known = defect_truth(defect)
-    return lambda label: (
-        None if label.severities.get(defect, 0.0) >= STRONG_FROM else known(label)
-    )
+    return lambda label: None if label.severities.get(defect, 0.0) >= STRONG_FROM else known(label)
 
 
 def defect_truth(defect: str) -> Callable[[Label], bool | None]:

@@ -10,16 +10,22 @@ from cryoverdict.engine.simulation.severity import (
     GREAT_BELOW,
     GREY_ZONE,
     combined,
+    quantity,
+    severity,
 )
 from cryoverdict.engine.training.labelled_set import Label
 
 # What a picture does not show: it has a coarse pixel, and no counts.
 HIDDEN_IN_PICTURES = frozenset({"drift", "bad_ctf", "thick_ice", "low_dose"})
-# Ways to go bad that leave nothing to see. A second field of view under the first only adds
-# particles; a shutter that let half of the beam through only takes counts, which a picture lost.
-UNSEEN_WAYS = frozenset({"double-exposure"})
-UNSEEN_WAYS_IN_PICTURES = frozenset({"double-exposure", "blank"})
-BROKEN = "broken_exposure"
+# Ways to go bad that leave nothing to see, and the defect that the simulator counts them as. A
+# second field of view under the first only adds particles; bubbles are painted so faint that
+# nobody finds them among particles.
+UNSEEN_WAYS = {"double-exposure": "broken_exposure", "bubbling": "contamination"}
+# A shutter that let half of the beam through only takes counts, which a picture has lost.
+UNSEEN_WAYS_IN_PICTURES = UNSEEN_WAYS | {"blank": "broken_exposure"}
+# What lay where the ice was torn away is not there any more; its scale of areas.
+TORN_AWAY = {"contamination": "contaminated_area", "crystalline_ice": "crystalline_area"}
+VACUUM = "empty_no_ice"
 # A blur shorter than so many pixels leaves no trace in an image.
 SHORTEST_BLUR_PX = 3.0
 # An expert's verdict on a case in the grey zone is nearly a toss-up.
@@ -39,21 +45,25 @@ def hidden_defects(record: Record) -> frozenset[str]:
 def visible_severities(record: Record) -> dict[str, float]:
     """Return the severities of the defects that the image can show."""
     hidden = hidden_defects(record)
+    ways = UNSEEN_WAYS_IN_PICTURES if record["picture"] else UNSEEN_WAYS
     seen = {name: float(s) for name, s in record["severities"].items() if name not in hidden}
-    if BROKEN in seen:
-        seen[BROKEN] = _visible_break(record, seen[BROKEN])
+    for name in seen.keys() & set(ways.values()):
+        unseen = {w: float(s) for w, s in record["mechanisms"].items() if ways.get(w) == name}
+        seen[name] = _without(seen[name], unseen)
+    left = 1.0 - quantity("vacuum_area", seen.get(VACUUM, 0.0))
+    for name in seen.keys() & TORN_AWAY.keys():
+        scale = TORN_AWAY[name]
+        seen[name] = severity(scale, left * quantity(scale, seen[name]))
     return seen
 
 
-def _visible_break(record: Record, severity: float) -> float:
-    """Return the severity of a broken exposure without the ways to break that show nothing.
+def _without(total: float, unseen: dict[str, float]) -> float:
+    """Return a severity without the ways to go bad that show nothing.
 
-    A way's strength is its severity, and severities add up as in `combined`.
+    The strength of a way is its severity, and severities add up as in `combined`.
     """
-    unseen = UNSEEN_WAYS_IN_PICTURES if record["picture"] else UNSEEN_WAYS
-    strengths = {way: s for way, s in record["mechanisms"].items() if way in unseen}
-    kept = 1.0 - combined(strengths)
-    return max(0.0, 1.0 - (1.0 - severity) / kept) if kept > 0.0 else 0.0
+    kept = 1.0 - combined(unseen)
+    return max(0.0, 1.0 - (1.0 - total) / kept) if kept > 0.0 else 0.0
 
 
 def visible_label(record: Record) -> Label | None:

@@ -11,8 +11,15 @@ from tests.benchmarks.classification_programs import Run
 GOOD = ("good_refined", "good_selected")
 
 
-def simulated_figures(truth: SimulatedParticles, run: Run) -> dict[str, float]:
-    """Return how well a run's classes agree with the truth."""
+def simulated_figures(
+    truth: SimulatedParticles, run: Run, junk_allowed: float | None = None
+) -> dict[str, float]:
+    """Return how well a run's classes agree with the truth.
+
+    ``kept`` and ``junk_left`` are those of keeping every class of mostly true particles;
+    ``kept_at`` the most true particles that whole classes can keep with no more than
+    ``junk_allowed`` junk left (by default with what this run leaves).
+    """
     from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
     kind, number = truth.species, run.number
@@ -23,12 +30,15 @@ def simulated_figures(truth: SimulatedParticles, run: Run) -> dict[str, float]:
     good = counts[:, 1:].sum(axis=1) >= 0.5 * counts.sum(axis=1)
     kept = good[number] & used[number]
     true = kind != JUNK
+    junk_left = float((~true[kept]).mean()) if kept.any() else 0.0
     return {
         "purity": float(counts.max(axis=1).sum() / len(kind)),
         "nmi": float(normalized_mutual_info_score(kind, number)),
         "ami": float(adjusted_mutual_info_score(kind, number)),
         "kept": float(kept[true].mean()),
-        "junk_left": float((~true[kept]).mean()) if kept.any() else 0.0,
+        "junk_left": junk_left,
+        "kept_at": most_kept(counts, junk_left if junk_allowed is None else junk_allowed),
+        "auc_true": share_auc(true, number),
         "agreement": agreement(truth, run),
         "fewest_classes": float(min((most[used] == s).sum() for s in range(len(truth.names)))),
         **common_figures(run),
@@ -37,8 +47,6 @@ def simulated_figures(truth: SimulatedParticles, run: Run) -> dict[str, float]:
 
 def real_figures(labels: NDArray[np.str_], run: Run) -> dict[str, float]:
     """Return the ROC areas of the share of good particles in a particle's class."""
-    from sklearn.metrics import roc_auc_score
-
     good = np.isin(labels, GOOD)
     figures = {}
     for name, bad in (
@@ -46,11 +54,30 @@ def real_figures(labels: NDArray[np.str_], run: Run) -> dict[str, float]:
         ("auc_all", ("rejected_by_2D", "not_picked_by_template")),
     ):
         used = good | np.isin(labels, bad)
-        y, k = good[used].astype(float), run.number[used]
-        size, sum_good = np.bincount(k), np.bincount(k, y)
-        score = (sum_good[k] - y + y.mean()) / size[k]  # itself left out, one average one added
-        figures[name] = float(roc_auc_score(y, score))
+        figures[name] = share_auc(good[used], run.number[used])
     return {**figures, **common_figures(run)}
+
+
+def share_auc(good: NDArray[np.bool_], number: NDArray[np.int64]) -> float:
+    """Return the ROC area of the share of good particles in a particle's class."""
+    from sklearn.metrics import roc_auc_score
+
+    y = good.astype(float)
+    size, sum_good = np.bincount(number), np.bincount(number, y)
+    score = (sum_good[number] - y + y.mean()) / size[number]  # itself left out, an average one in
+    return float(roc_auc_score(y, score))
+
+
+def most_kept(counts: NDArray[np.int64], junk_allowed: float) -> float:
+    """Return the share of true particles in the classes taken best first, while junk allows.
+
+    ``counts`` ``(K, 1 + species)``: particles of each class, junk first.
+    """
+    junk, true = counts[:, 0], counts[:, 1:].sum(axis=1)
+    order = np.argsort(junk / np.maximum(junk + true, 1), kind="stable")
+    taken_junk, taken_true = np.cumsum(junk[order]), np.cumsum(true[order])
+    allowed = taken_junk <= (junk_allowed + 1e-9) * np.maximum(taken_junk + taken_true, 1)
+    return float(np.where(allowed, taken_true, 0).max() / max(true.sum(), 1))
 
 
 def common_figures(run: Run) -> dict[str, float]:

@@ -191,12 +191,25 @@ def numbers_at_work() -> Iterator[int]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            variables = (process / "environ").read_bytes().split(b"\0")
+            if VICTIM.encode() in words[:3]:
+                yield from slurm_job_of(process)
         except OSError:
             continue
-        if VICTIM.encode() in words[:3]:
-            mark = b"SLURM_JOB_ID="
-            yield from (int(v.removeprefix(mark)) for v in variables if v.startswith(mark))
+
+
+def slurm_job_of(process: Path) -> Iterator[int]:
+    """Yield the number of the Slurm job that a process belongs to, if it belongs to one.
+
+    Steps have an environment of their own: whoever started them knows the number.
+    """
+    mark = b"SLURM_JOB_ID="
+    while process.name != "0":
+        for variable in (process / "environ").read_bytes().split(b"\0"):
+            if variable.startswith(mark):
+                yield int(variable.removeprefix(mark))
+                return
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        process = process.with_name(parent)
 
 
 def jobs_of(cluster: Mapping[str, str]) -> dict[int, tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,29 @@ def test_a_run_ends_with_lists_ledger_and_page(
     again = tmp_path / "again"
     assert decide("--run", painted_run.model.parent, "--output", again)["kept"] == said["kept"]
     assert (again / "decisions.jsonl").read_bytes() == (out / "decisions.jsonl").read_bytes()
+
+
+def test_the_page_can_be_written_anew_where_the_run_lies_beside(
+    tmp_path: Path, painted_run: painted.PaintedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(painted_run.model.parent, tmp_path / "run" / "trial_classified")
+    out = tmp_path / "run" / "trial_classes"
+    decide("--run", tmp_path / "run" / "trial_classified", "--output", out)
+    written = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    shutil.rmtree(out / "report")
+    assert run_cli(["report", str(tmp_path / "run")]) == 0
+    assert "trial_classes/report/index.html" in capsys.readouterr().out
+    assert written == {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    shutil.rmtree(tmp_path / "run" / "trial_classified")
+    assert run_cli(["report", str(out)]) == 0
+    assert "is not beside it as trial_classified/" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_finished_step_has_no_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli(["report", str(tmp_path)]) == 3
+    assert "holds no finished step" in capsys.readouterr().err
 
 
 def test_images_alone_give_no_particles(tmp_path: Path, painted_run: painted.PaintedRun) -> None:

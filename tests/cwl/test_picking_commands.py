@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -119,6 +120,9 @@ def test_a_decision_is_written_with_its_words(
     html = (place / "how" / "report" / "index.html").read_text()
     assert "Evidence for each size" in html
     assert "picking-lowpass-usual" in html
+    shutil.rmtree(place / "how" / "report")
+    assert run(["report", str(place / "how")]) == ExitCode.DONE
+    assert (place / "how" / "report" / "index.html").read_text() == html
 
 
 def test_a_given_diameter_is_followed_and_compared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,9 +27,15 @@ SAME = (
 )
 
 
-def outcome(diameter_a: float | None, pixel_size_a: float = 1.0, **facts: float) -> dict[str, Any]:
+def outcome(
+    diameter_a: float | None,
+    said: Mapping[str, Estimate] | None = None,
+    pixel_size_a: float = 1.0,
+    **facts: float,
+) -> dict[str, Any]:
     """Return what the rules settle for a data set with a measured diameter, or with none."""
     estimates = {
+        **(said or {}),
         "score_threshold": Estimate(value=4.0, text="Measured."),
         "score_ceiling": Estimate(value=15.0, text="Measured."),
     }
@@ -47,19 +54,21 @@ def test_the_survey_scores_with_what_the_rules_settle(
 ) -> None:
     # A threshold holds for the spacing, the sampling and the sizes it was found with.
     image: Any = SimpleNamespace(pixel_size_a=pixel_size_a, step=(1.0, 1.0))
-    scored = starting_parameters(diameter_a, -1.0, [image], None)
-    settled = outcome(diameter_a, pixel_size_a)
+    scored = starting_parameters(diameter_a, -1.0, [image])
+    settled = outcome(diameter_a, pixel_size_a=pixel_size_a)
     assert scored.false_discovery_rate == USUAL_RATE
     assert {n: settled[n] for n in SAME} == pytest.approx({n: getattr(scored, n) for n in SAME})
 
 
-def test_class_averages_widen_the_sizes_as_the_survey_does() -> None:
-    image: Any = SimpleNamespace(pixel_size_a=1.0, step=(1.0, 1.0))
-    for longest_a in (160.0, 210.0, 400.0):
-        classes: Any = SimpleNamespace(longest_a=longest_a)
-        scored = starting_parameters(150.0, -1.0, [image], classes)
-        settled = outcome(150.0, class_diameter_max_a=longest_a)
-        assert settled["diameter_max_a"] == pytest.approx(scored.diameter_max_a)
+def test_the_extent_is_the_longest_view_within_what_one_particle_can_be() -> None:
+    said = {"extent_a": Estimate(value=210.0, text="Longest view.")}
+    assert outcome(150.0, said)["extent_a"] == 210.0
+    assert outcome(100.0, said)["extent_a"] == 200.0
+    assert outcome(220.0, said)["extent_a"] == 220.0
+    assert outcome(150.0)["extent_a"] == pytest.approx(187.5)
+    # The mask cut the averages: what was seen is a lower bound, and the extent grows.
+    cut = outcome(150.0, said, class_cut_share=0.5, class_diameter_max_a=210.0)
+    assert cut["extent_a"] == pytest.approx(262.5)
 
 
 def test_every_parameter_is_settled_even_where_no_size_confirms_itself() -> None:

@@ -119,13 +119,20 @@ def test_a_failing_program_is_quoted(
 
 @pytest.mark.relion
 def test_relion_classifies_and_particles_keep_their_names(
-    lists: ParticleLists, tmp_path: Path
+    lists: ParticleLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which("relion_refine") is None:
         pytest.skip("RELION is not installed")
     told: list[int] = []
-    options = RunOptions(seed=1, progress=lambda line: told.append(line["number"]))
+    seen: list[tuple[int, tuple[int, ...]]] = []
+    monkeypatch.setattr("cryoverdict.engine.adapters.relion_classify.WATCH_EVERY", 1)
+    options = RunOptions(
+        seed=1,
+        progress=lambda line: told.append(line["number"]),
+        watch=lambda line, averages: seen.append((line["number"], averages.shape)),
+    )
     classify_with_relion(lists, PARAMETERS, tmp_path, options)
+    assert seen == [(1, (2, 24, 24))]  # the last iteration has a page of its own
     stem = newest_stem(tmp_path)
     assert stem == "run_it002"
     run = read_class_run(tmp_path, stem)

@@ -21,6 +21,7 @@ from cryoverdict.reports.classification_page import (
     TriedMask,
     write_classification_page,
 )
+from cryoverdict.reports.classification_report import report_snapshot
 from cryoverdict.rules.rule_loader import load_rules
 
 if TYPE_CHECKING:
@@ -57,6 +58,19 @@ def page_of(folder: Path) -> Path:
         trial=Trial(sentence="Tried.", chart=chart, masks=masks),
     )
     return write_classification_page(folder / "report", page)
+
+
+def test_a_run_that_goes_on_has_a_page_that_loads_itself_anew(tmp_path: Path) -> None:
+    history = [
+        {"start": 1, "number": n, "total": 25, "alive": 3, "compared_a": 30.0 - n}
+        for n in range(1, 11)
+    ]
+    page = report_snapshot(tmp_path, AVERAGES, history).read_text(encoding="utf-8")
+    assert "Iteration 10 of 25 is done." in page
+    assert re.search(r'<meta http-equiv="refresh" content="\d+"', page)
+    assert len(list((tmp_path / "report").rglob("*.png"))) + page.count("data:image/png") > 0
+    finished = page_of(tmp_path / "done").read_text(encoding="utf-8")
+    assert 'http-equiv="refresh"' not in finished
 
 
 def test_lines_break_where_nothing_is_known() -> None:

@@ -114,7 +114,7 @@ def test_a_body_is_recovered_from_its_form_factor(outer: float, inside: float) -
 def test_painted_balls_confirm_their_size_from_both_sides() -> None:
     images = [painted(lattice(side=480, step=40.0), side=480, height=0.9, seed=s) for s in range(2)]
     for start in (85.0, 175.0):
-        size = confirmed(images, start, 0.0, seed=0)
+        size = confirmed(images, Profile(diameter_a=start), start, seed=0)
         assert size is not None
         assert size.diameter_a == pytest.approx(DIAMETER_A, rel=0.08)
 
@@ -130,7 +130,7 @@ def test_evidence_is_of_the_particles_contrast() -> None:
 
 def test_a_given_diameter_is_preferred_where_it_confirms_itself() -> None:
     images = [painted(lattice(side=480), side=480, height=0.9)]
-    size = confirmed(images, 130.0, 0.0, seed=0)
+    size = confirmed(images, Profile(diameter_a=130.0), 130.0, seed=0)
     assert size is not None
     twice = replace(size, body=replace(size.body, outer_a=2.0 * size.body.outer_a))
     assert best_size(images, [size, twice], 2.0 * DIAMETER_A, 0) is twice

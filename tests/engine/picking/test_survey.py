@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryoverdict.engine.kinds.picking import PICKING
 from cryoverdict.engine.picking.pick_micrograph import pick_micrograph
 from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import FACTS, PickingSurvey
 from cryoverdict.engine.picking.survey import spread_over, survey
+from cryoverdict.engine.picking_run.deciding import decide_picking
 from cryoverdict.features.feature import Absent
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.micrograph import GivenCtf, Micrograph
+from cryoverdict.rules.rule_loader import load_rules
 from tests.engine.picking.painted import DIAMETER_A, PIXEL_A, lattice, painted, write_micrograph
 
 PLACES = lattice(side=240)
@@ -54,16 +57,17 @@ def test_a_survey_answers_every_fact_and_measures_the_balls(
     assert low <= found.estimates["diameter_a"].value <= high
 
 
-def test_its_estimates_pick_the_balls(
+def test_what_is_decided_from_it_picks_the_balls(
     surveyed: tuple[list[PickingMicrograph], PickingSurvey],
 ) -> None:
-    subjects, found = surveyed
-    values: dict[str, float | None] = {k: e.value for k, e in found.estimates.items()}
-    parameters = PickingParameters.from_settings(
-        values | {"false_discovery_rate": 0.25, "trial_particles": 100.0}
+    subjects, _ = surveyed
+    decided = decide_picking(
+        subjects, load_rules(PICKING.id, features=PICKING.units()), name="balls"
     )
-    picks = pick_micrograph(subjects[0], parameters, found.templates)
+    parameters = PickingParameters.from_settings(decided.decision.outcome)
+    picks = pick_micrograph(subjects[0], parameters, decided.survey.templates)
     assert len(picks) == pytest.approx(len(PLACES), rel=0.06)
+    assert decided.decision.outcome["extent_a"] == pytest.approx(DIAMETER_A, rel=0.35)
 
 
 def test_a_given_diameter_far_off_is_shown_beside_the_measured_one(

@@ -20,6 +20,7 @@ DecisionKind = Literal[
     "select-classes",
     "keep-particles",
     "further-round",
+    "learning",
 ]
 DECISION_KINDS: tuple[DecisionKind, ...] = get_args(DecisionKind)
 

@@ -60,10 +60,16 @@ PICKERS = ("builtin", "relion", "topaz")
     help="Templates, light on dark.  [default: those that picking.json names]",
 )
 @click.option(
+    "--trial",
+    is_flag=True,
+    help="For a first round: stop at the trial_particles of picking.json, the micrographs spread "
+    "over defocus.",
+)
+@click.option(
     "--particles",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Stop at so many particles, the micrographs spread over defocus: for a first round.",
+    help="Stop at so many particles instead.",
 )
 @click.option("--box", "boxes", is_flag=True, help="Write .box files beside the coordinates.")
 @options.output_option
@@ -79,6 +85,7 @@ def command(
     given: tuple[Path, ...],
     flip_given_y: bool,
     template_path: Path | None,
+    trial: bool,
     particles: int | None,
     boxes: bool,
     output: Path,
@@ -113,8 +120,11 @@ def command(
         template_path = parameter_path.parent / settled.templates
     rules = load_rules(MICROGRAPH_YIELD.id, rule_layers, features=MICROGRAPH_YIELD.units())
     listed = read_picking_list(micrographs, optics)
+    parameters = PickingParameters.from_settings(settled.parameters)
+    if trial and particles is None:
+        particles = parameters.trial_particles
     request = PickingRequest(
-        parameters=PickingParameters.from_settings(settled.parameters),
+        parameters=parameters,
         templates=None if template_path is None else read_templates(template_path),
         templates_are_views=template_path is None or template_path.name != ROUND_SHAPE,
         pickers=pickers or (() if given else ("builtin",)),

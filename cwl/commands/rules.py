@@ -28,6 +28,7 @@ DECISIONS = (
     "micrograph-yield",
     "keep-particles",
     "further-round",
+    "learning",
 )
 
 decision_option = click.option(

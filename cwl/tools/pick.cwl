@@ -62,10 +62,18 @@ inputs:
     doc: Templates, light on dark.
     inputBinding:
       prefix: --templates
+  - id: trial
+    type: boolean?
+    label: Trial
+    doc: |
+      For a first round: stop at the trial_particles of picking.json, the micrographs spread over
+      defocus.
+    inputBinding:
+      prefix: --trial
   - id: particles
     type: int?
     label: Number of particles
-    doc: 'Stop at so many particles, the micrographs spread over defocus: for a first round.'
+    doc: Stop at so many particles instead.
     inputBinding:
       prefix: --particles
   - id: box

@@ -119,10 +119,11 @@ inputs:
     sbg:x: 300
     sbg:y: 600
   - id: trial_particles
-    type: int
-    default: 4000
+    type: int?
     label: Particles of round one
-    doc: Round one picks and classifies so many particles, spread over defocus.
+    doc: |
+      Round one picks and classifies so many particles, spread over defocus; without a number, as
+      many as its picking decision says.
     sbg:x: 300
     sbg:y: 720
   - id: classifier

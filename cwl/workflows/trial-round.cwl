@@ -42,10 +42,11 @@ inputs:
     sbg:x: 0
     sbg:y: 360
   - id: trial_particles
-    type: int
-    default: 4000
+    type: int?
     label: Particles of round one
-    doc: Round one picks and classifies so many particles, spread over defocus.
+    doc: |
+      Round one picks and classifies so many particles, spread over defocus; without a number, as
+      many as its picking decision says.
     sbg:x: 0
     sbg:y: 480
   - id: classifier
@@ -122,6 +123,8 @@ steps:
         source: decide_picking/picking
       - id: picker
         source: picker
+      - id: trial
+        default: true
       - id: particles
         source: trial_particles
       - id: rules

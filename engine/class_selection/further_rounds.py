@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.class_selection.guards import REJECTED_CLASSES, REJECTED_PARTICLES
-from cryoverdict.engine.class_selection.round_decision import RoundResult, decide_round
+from cryoverdict.engine.class_selection.round_decision import (
+    AGAIN,
+    ENOUGH,
+    RoundResult,
+    decide_round,
+)
 from cryoverdict.engine.class_selection.selecting import select_classes
 from cryoverdict.engine.class_selection.selection import ClassSelection
 from cryoverdict.engine.class_selection.selection_files import SELECTED, write_selection
@@ -33,6 +38,7 @@ GOOD = "particles_good.star"
 # What the last round is taken over with: its particles, and the averages that show them.
 RESULTS = (GOOD, "class_averages_good.star", SELECTED)
 TABLE = "particle_rounds.parquet"
+FOLLOWS = {AGAIN: "another round follows", ENOUGH: "no other round follows"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +89,14 @@ class FurtherRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundsDone:
-    """All rounds that were made, the decision on each whether another follows, and the account."""
+    """All further rounds that were made, and the account.
+
+    ``results`` are those of the first round and of each one taken, ``decisions`` say after each of
+    them whether another follows.
+    """
 
     rounds: tuple[FurtherRound, ...]
+    results: tuple[RoundResult, ...]
     decisions: tuple[Decision, ...]
     ledger: Ledger
 
@@ -93,8 +104,10 @@ class RoundsDone:
     def notes(self) -> tuple[str, ...]:
         """Say of each round why another followed, or none did, and what was not taken."""
         told = [
-            f"After {d.subject}: {d.outcome}. {' '.join(e.text for e in d.explanation.evidence)}"
-            for d in self.decisions
+            f"{result.subject.capitalize()} rejected {result.rejected} of "
+            f"{result.kept + result.rejected} particles: {FOLLOWS[decision.outcome]}. "
+            + " ".join(e.text for e in decision.explanation.evidence)
+            for result, decision in zip(self.results, self.decisions, strict=True)
         ]
         refused = [
             f"The selection of {r.result.subject} rejected so much that it is not taken."
@@ -126,7 +139,7 @@ def classify_again(
     result = RoundResult(
         number=1, kept=len(chosen), rejected=sum(c.number for c in counted if c.bin == "rejected")
     )
-    source, reasons = first, dict.fromkeys(names, "")
+    source, reasons, results = first, dict.fromkeys(names, ""), [result]
     rounds: list[FurtherRound] = []
     decisions = [decide_round(result, setup.rules)]
     while decisions[-1].explanation.favourable:
@@ -143,6 +156,7 @@ def classify_again(
             kind, _, detail = why.partition(":")
             reasons[name] = "" if kept else f"{kind} in {result.subject}:{detail}"
         chosen = _places(source / GOOD, place)
+        results.append(result)
         decisions.append(decide_round(result, setup.rules))
     made = {one.folder for one in rounds}
     for old in output.glob("round_*"):
@@ -156,7 +170,9 @@ def classify_again(
     _write_table(reasons, output / TABLE)
     ledger = ledger_of(reasons)
     ledger.write(output / "ledger.json")
-    return RoundsDone(rounds=tuple(rounds), decisions=tuple(decisions), ledger=ledger)
+    return RoundsDone(
+        rounds=tuple(rounds), results=tuple(results), decisions=tuple(decisions), ledger=ledger
+    )
 
 
 def ledger_of(reasons: Mapping[str, str]) -> Ledger:

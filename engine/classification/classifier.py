@@ -62,8 +62,8 @@ Progress = Callable[[IterationReport], None]
 Watch = Callable[[IterationReport, NDArray[np.float32]], None]
 # Particles have one noise level until averages can tell signal from noise.
 FIRST_NORM = 4
-LEFT_OUT = 1
-LEFT_FROM = 1
+# Of at least so many lanes one may be left out of the averages that it is compared with.
+LEAST_LANES = 4
 FARTHEST_PX = 0.125  # of the box: no particle's centre is sought farther away
 
 
@@ -161,7 +161,10 @@ def _stages(images: PolarImages) -> tuple[Stage, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """The state of a classification between iterations."""
+    """The state of a classification between iterations.
+
+    ``lanes``: each lane's part in ``sums``, none where those are of several passes.
+    """
 
     stack: ParticleStack
     parameters: ClassificationParameters
@@ -176,8 +179,8 @@ class _Run:
     references: References
     particles: Findings
     power: ImagePower
-    threads: int = 1
     lanes: list[Sums] = field(default_factory=list)
+    threads: int = 1
     history: list[IterationReport] = field(default_factory=list)
 
     @classmethod
@@ -232,17 +235,17 @@ class _Run:
         self.sums = scaled.blended(self.sums if number > 1 else None, stage.step)
         correlations = ring_correlations(self.sums, self.grid)
         members = self.sums.total_members.clone()
-        count = 0
+        new: list[int] = []
         if stage.reseeds:
             assigned = Assigned(number=self.particles.number, turn_rad=self.particles.turn_rad)
-            count = refilled(self.sums, assigned, self.images, self.noise, self.rng)
-        whole = len(indices) == len(self.stack)
-        self.lanes = lanes if LEFT_OUT and whole and stage.step >= 1.0 and number >= LEFT_FROM and not count else []
+            new = refilled(self.sums, assigned, self.images, self.noise, self.rng)
+        alone = len(indices) == len(self.stack) and stage.step >= 1.0
+        self.lanes = [lane.emptied(new) for lane in lanes] if alone else []
         self._solve()
         if stage.moves:
             self._move()
         self.history.append(
-            self._report(number, stage, members, correlations, before, indices, count)
+            self._report(number, stage, members, correlations, before, indices, len(new))
         )
         return self.history[-1]
 
@@ -254,9 +257,14 @@ class _Run:
         return torch.from_numpy(norms / norms.mean()).to(self.images.device)
 
     def _search(self, stage: Stage, lane: int) -> Search:
-        """Return what the particles of a lane are compared with: averages that they are not in."""
+        """Return what the particles of a lane are compared with: averages that they are not in.
+
+        Its own noise makes a particle fit an average that it is part of, the better the fewer they
+        are: classes of few would hold theirs for ever, and noise would keep the shape it was once
+        given. With few lanes too much would be left out.
+        """
         references = self.references
-        if self.lanes:
+        if len(self.lanes) >= LEAST_LANES:
             rest = self.sums.without(self.lanes[lane], lane % 2)
             references = solved(rest, self.noise, self.references.signal_power)
         return prepared_search(self.grid, references, stage)

@@ -18,7 +18,6 @@ SHIFT_SIGMA_PX = 3.0
 # A class at one shift that holds less than this of a particle adds nothing to the averages.
 LEAST_SHARE = 1e-4
 FEWEST_TURNS = 32
-OWN_NOISE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +97,7 @@ def prepared_search(grid: PolarGrid, references: References, stage: Stage) -> Se
     half = grid.half_circle(references.averages[:, :rings])
     moved = grid.harmonics(half[:, None] * grid.ramps(shifts)[None, :, :rings])[..., :harmonics]
     reference = (moved.conj() * components[:, None]).permute(3, 2, 0, 1)
-    taken_off = OWN_NOISE + (1.0 - OWN_NOISE) * max(0.0, stage.flatness)
-    true_power = grid.power(references.averages) - taken_off * references.variance
+    true_power = grid.power(references.averages) - references.variance
     order = torch.arange(harmonics, device=device)
     turns_rad = torch.arange(turns, device=device) * (2 * pi / turns)
     weight = torch.full((harmonics, 1), 2.0, device=device)

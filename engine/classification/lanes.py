@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 MOST_LANES = 8
+# A GPU is parallel in itself, and wants few large pieces.
+GPU_LANES = 4
 # Particles that a lane takes at once, at most.
 BLOCK = 256
 # Memory (bytes) that all lanes' sums may take together.
@@ -25,9 +27,9 @@ Result = TypeVar("Result")
 def lane_count(each_bytes: int, device: torch.device) -> int:
     """Return how many lanes there are where each needs so much memory: 8, 4 or 2.
 
-    One pair on a GPU, which is parallel in itself.
+    At most `GPU_LANES` on a GPU.
     """
-    lanes = MOST_LANES if device.type == "cpu" else 2
+    lanes = MOST_LANES if device.type == "cpu" else GPU_LANES
     while lanes > 2 and lanes * each_bytes > LANE_BYTES:
         lanes //= 2
     return lanes

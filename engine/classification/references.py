@@ -43,6 +43,16 @@ class Sums:
         one = slice(number, number + 1)
         return Sums(signal=self.signal[one], ctf2=self.ctf2[one], members=self.members[one])
 
+    def emptied(self, classes: list[int]) -> Sums:
+        """Return the sums with nothing in the given classes."""
+        kept = torch.ones(self.members.shape[1], device=self.members.device)
+        kept[classes] = 0.0
+        return Sums(
+            signal=self.signal * kept[None, :, None, None],
+            ctf2=self.ctf2 * kept[None, None, :, None],
+            members=self.members * kept[None],
+        )
+
     def without(self, lane: Sums, half: int) -> Sums:
         """Return these sums less those of one lane, which are part of the given half."""
         signal, ctf2, members = self.signal.clone(), self.ctf2.clone(), self.members.clone()

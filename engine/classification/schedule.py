@@ -20,7 +20,6 @@ START_SHARPNESS = 1.6
 # Over this share of the iterations a class's size does not yet count for it (it starts by not
 # counting at all), so that no class grows merely because it is already large.
 FLAT = 0.8
-SHARE_POWER = 1.0
 FIRST_MOVE = 7
 MOVES_EVERY = 4
 
@@ -77,7 +76,7 @@ def schedule(
             Stage(
                 rings=min(rings, round(first + (rings - first) * grown)),
                 sharpness=START_SHARPNESS + (1.0 - START_SHARPNESS) * grown,
-                flatness=1.0 - SHARE_POWER * min(1.0, i / (FLAT * total)),
+                flatness=1.0 - min(1.0, i / (FLAT * total)),
                 shift_reach_px=parameters.offset_range_px if searching else 2.0 * fine_px,
                 shift_step_px=wide_px if searching else fine_px,
                 particles=seen,

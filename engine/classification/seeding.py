@@ -58,15 +58,15 @@ def refilled(
     images: PolarImages,
     noise: Tensor,
     rng: np.random.Generator,
-) -> int:
-    """Give each empty class half of the particles of the then largest one; return how many.
+) -> list[int]:
+    """Give each empty class half of the particles of the then largest one; return which ones.
 
     Changes ``sums`` in place. The half is drawn at random and keeps its turns: two averages of
     the same view that the next iterations can pull apart.
     """
     members = sums.total_members
     mean = float(members.sum()) / len(members)
-    count = 0
+    new: list[int] = []
     for empty in torch.nonzero(members < EMPTY * mean)[:, 0].tolist():
         largest = int(torch.argmax(members))
         here = np.flatnonzero(assigned.number == largest)
@@ -80,8 +80,8 @@ def refilled(
         sums.members[:, empty] = new.members[:, 0] * share
         members[empty] = 0.5 * members[largest]
         members[largest] *= 0.5
-        count += 1
-    return count
+        new.append(empty)
+    return new
 
 
 def image_power(images: PolarImages, indices: NDArray[np.int64], size: int) -> ImagePower:

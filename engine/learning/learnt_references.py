@@ -129,7 +129,7 @@ class LearntReferences:
     @classmethod
     def read(cls, path: Path) -> LearntReferences:
         """Return what `write` wrote; raises `InputError` for anything else."""
-        found: Weights = read_weights(path)
+        found: Weights = read_weights(path.read_bytes(), str(path))
         try:
             return cls(
                 averages=(found["real"] + 1j * found["imaginary"]).astype(np.complex64),

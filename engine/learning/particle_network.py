@@ -91,7 +91,7 @@ class Lesson:
 
 
 def train_network(lesson: Lesson, *, seed: int) -> ParticleNetwork:
-    """Train on turned and mirrored copies, both sorts weighing the same. Same seed: same weights."""
+    """Train on turned and mirrored copies, both sorts weighing the same; one seed, one result."""
     torch.manual_seed(seed)
     network = ParticleNetwork()
     rng = np.random.default_rng((seed, 17))

@@ -28,7 +28,7 @@ UNKNOWN_FOCUS_A2 = (0.0, 310.0, 930.0, 1860.0, 3100.0)
 # particle the mean of the finds is, for each deviation that their typical score falls short of one
 # at which every view is found, and at most: measured on simulated particles of ten generated
 # shapes, searched for at their true size.
-COMPACT, PLAIN_SCORE, MOST_COMPACT = 0.06, 5.0, 0.15
+COMPACT, PLAIN_SCORE, MOST_COMPACT = 0.085, 5.0, 0.2
 
 
 def learned_form_factor(made: Trial, diameter_a: float) -> FormFactor | None:

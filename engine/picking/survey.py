@@ -16,6 +16,7 @@ from cryoverdict.engine.picking.picking_survey import PickingSurvey
 from cryoverdict.engine.picking.radial_template import radial_template
 from cryoverdict.engine.picking.reference import Profile
 from cryoverdict.engine.picking.score_threshold import Scored, scored
+from cryoverdict.engine.picking.second_size import second_size
 from cryoverdict.engine.picking.size_bootstrap import bootstrap_diameters
 from cryoverdict.engine.picking.size_search import (
     Size,
@@ -75,6 +76,11 @@ def survey(
     if classes is not None:
         _check_diameter("the diameter of the class averages", classes.diameter_a, images)
     curve, sizes, size = _sizes(images, given_diameter_a, classes, seed)
+    second = (
+        second_size(_few(images, MOST_SCANNED), size, seed)
+        if size is not None
+        else "no first size confirms itself"
+    )
     diameter = _diameter(size, given_diameter_a, classes)
     spread = bootstrap_diameters(size, BOOTSTRAPS, seed) if size is not None else np.zeros(0)
     parameters = starting_parameters(diameter, sign, images)
@@ -91,7 +97,7 @@ def survey(
         curve=curve,
         size=size,
         sizes=tuple(sizes),
-        second=None,
+        second=second,
         spread=spread,
         parameters=parameters,
         templates=templates,

@@ -36,10 +36,10 @@ def survey_findings(done: Surveyed) -> tuple[tuple[str, ...], tuple[str, ...]]:
         text = "No size confirms itself in the images."
         findings.append(text)
         review.append(text)
-    if done.second is not None and measured is not None:
+    if not isinstance(done.second, str) and measured is not None:
         text = (
-            f"Two sizes live in the data: {measured:.0f} Å and {done.second.diameter_a:.0f} Å "
-            f"({done.second.made.count} places)."
+            f"Two sizes live in the data: {measured:.0f} Å and {done.second.diameter_a:.0f} Å, "
+            f"{done.second.share:.0%} of the particles."
         )
         findings.append(text)
         review.append(text)

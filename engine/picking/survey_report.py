@@ -15,6 +15,7 @@ from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_survey import FACTS, PickingSurvey
 from cryoverdict.engine.picking.radial_template import radial_template
 from cryoverdict.engine.picking.score_threshold import Scored
+from cryoverdict.engine.picking.second_size import SecondSize
 from cryoverdict.engine.picking.size_search import Size, SizeCurve, profile_of
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.features.feature import Absent, Answer, Given
@@ -28,7 +29,10 @@ CEILING = 6.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surveyed:
-    """What the steps of a survey gave, ready to be reported."""
+    """What the steps of a survey gave, ready to be reported.
+
+    ``second`` is the second size, or why none is told.
+    """
 
     images: tuple[PickingImage, ...]
     given_diameter_a: float | None
@@ -36,7 +40,7 @@ class Surveyed:
     curve: SizeCurve
     size: Size | None
     sizes: tuple[Size, ...]
-    second: Size | None
+    second: SecondSize | str
     spread: _Double
     parameters: PickingParameters
     templates: Templates | None
@@ -116,11 +120,11 @@ def _facts(done: Surveyed) -> Mapping[str, Answer]:
         "class_diameter_max_a": no_classes if classes is None else classes.longest_a,
         "class_cut_share": no_classes if classes is None else classes.cut_share,
         "second_diameter_a": (
-            Absent("a second size is not looked for")
-            if done.second is None
-            else done.second.diameter_a
+            Absent(done.second) if isinstance(done.second, str) else done.second.diameter_a
         ),
-        "second_diameter_share": _share(done),
+        "second_diameter_share": (
+            Absent(done.second) if isinstance(done.second, str) else done.second.share
+        ),
         "mean_pixel_size_a": float(np.mean([i.pixel_size_a / _step(i) for i in images])),
         "smallest_field_a": float(
             min(min(i.full_shape) * i.pixel_size_a / _step(i) for i in images)
@@ -137,13 +141,6 @@ def _facts(done: Surveyed) -> Mapping[str, Answer]:
     }
     assert set(facts) == {name for name, _, _ in FACTS}
     return facts
-
-
-def _share(done: Surveyed) -> Answer:
-    """Return the fraction of the finds that are of the second size."""
-    if done.second is None or done.size is None:
-        return Absent("a second size is not looked for")
-    return done.second.made.count / (done.second.made.count + done.size.made.count)
 
 
 def _null_level(done: Surveyed) -> float:

@@ -85,7 +85,7 @@ def compare_centres(truth: SessionTruth, listed: Centres, *, radius_px: float) -
     """
     found = matched = 0
     for name, centres in listed.items():
-        hits = _matches(truth.centres.get(name, np.empty((0, 2))), centres, radius_px)
+        hits = int(true_places(truth.centres.get(name, np.empty((0, 2))), centres, radius_px).sum())
         matched += hits
         found += hits if truth.good.get(name, False) else 0
     total = sum(len(centres) for centres in listed.values())
@@ -127,17 +127,19 @@ def _good(path: Path) -> Mapping[str, bool]:
         return {row["name"]: row["verdict"] == "good" for row in csv.DictReader(lines)}
 
 
-def _matches(true: NDArray[np.float64], found: NDArray[np.float64], radius: float) -> int:
-    """Return how many true centres have a found one, nearest pairs first, each used once."""
-    if not len(true):
-        return 0
+def true_places(
+    true: NDArray[np.float64], found: NDArray[np.float64], radius: float
+) -> NDArray[np.bool_]:
+    """Return which found places have a true centre of their own, nearest pairs first."""
+    hit = np.zeros(len(found), np.bool_)
+    if not len(true) or not len(found):
+        return hit
     distance = np.linalg.norm(true[:, None] - found[None], axis=2)
     pairs = np.argwhere(distance <= radius)
     order = np.argsort(distance[tuple(pairs.T)], kind="stable")
-    taken_true: set[int] = set()
-    taken_found: set[int] = set()
+    taken: set[int] = set()
     for i, j in pairs[order].tolist():
-        if i not in taken_true and j not in taken_found:
-            taken_true.add(i)
-            taken_found.add(j)
-    return len(taken_true)
+        if i not in taken and not hit[j]:
+            taken.add(i)
+            hit[j] = True
+    return hit

@@ -12,8 +12,8 @@ memory are the child processes' own. What is compared is read from the RELION fi
 * the real particles: area under the ROC curve of a particle's class's share of good ones (the
   particle itself left out), as labelled by an independent expert's run.
 
-``--scaling`` instead shows that time is linear in particles and classes, and extrapolates it, and
-``--memory N BOX`` the memory that N particles of BOX pixels need (in N small batches). With
+``--scaling N K`` instead shows that time is linear in particles and classes up to N and K, and
+extrapolates it; ``--memory N BOX`` measures the memory that N particles of BOX pixels need. With
 ``--output`` a page with all figures and both programs' averages side by side is written. ``--runs``
 keeps the sets and the programs' files in a folder; a RELION run that finished there with the same
 command is read instead of repeated (its cost is kept beside it), the embedded classifier is always
@@ -65,7 +65,7 @@ def main() -> int:
     parser.add_argument("--real", type=Path, help="folder with particles.star and labels.csv")
     parser.add_argument("--relion", action="store_true", help="run relion_refine too (one seed)")
     parser.add_argument("--runs", type=Path, help="folder that keeps sets and runs; see above")
-    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--scaling", nargs=2, type=int, metavar=("N", "K"))
     parser.add_argument("--memory", nargs=2, type=int, metavar=("N", "BOX"))
     parser.add_argument("--output", type=Path, help="folder for the page")
     parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
@@ -73,7 +73,7 @@ def main() -> int:
     if given.child:
         return child(*given.child)
     if given.scaling:
-        return scaling(given.threads)
+        return scaling((given.scaling[0], given.scaling[1]), given.threads)
     if given.memory:
         count, box = given.memory
         return memory(count, box, given.classes, given.threads)

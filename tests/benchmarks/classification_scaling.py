@@ -6,7 +6,6 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,58 +17,89 @@ from cryoverdict.engine.classification.simulated_particles import (
     simulated_particles,
     write_particles,
 )
-from cryoverdict.features.star import read_star, table_of, write_star
+from cryoverdict.features.star import StarTable, read_star, table_of, write_star
 from tests.benchmarks.classification_programs import MASK_DIAMETER_A
 
+# Parts of the largest set and number of classes that are measured.
+GRID = ((0.04, 0.25), (0.2, 0.25), (1.0, 0.25), (0.04, 1.0), (0.2, 1.0), (1.0, 1.0))
+# How far a measured time may lie from the formula and still be called linear.
+NEAR = 0.35
+WHOLE_RUN = (500_000, 200, 25)
 
-def scaling(threads: int, sizes: Sequence[tuple[int, int]] = ()) -> int:
-    """Print the time of one whole iteration over particles and classes, and the formula."""
+
+def scaling(largest: tuple[int, int], threads: int) -> int:
+    """Print the time of a whole iteration over particles and classes, and the formula it follows.
+
+    Each size is run for two iterations over all of its particles. The second is what is compared;
+    the first, which also prepares the particles, tells what that takes. The formula
+    a N + b N K + c K (c: averages made ready for all places) is fitted by least squares of the
+    relative error. Returns 1 where a size lies far off it.
+    """
+    sizes = [(round(n * largest[0]), round(k * largest[1])) for n, k in GRID]
+    truth = simulated_particles(
+        seed=1, count=1000, species=("barrel", "spike"), junk_share=0.3, contrast=0.5
+    )
+    taken, preparing = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        write_particles(truth, Path(scratch))
+        for count, classes in sizes:
+            star = _repeated(Path(scratch) / "particles.star", count)
+            first, second = _iterations(star, classes, threads)
+            taken.append(second)
+            preparing.append((first - second) / count)
+            each = f"{second / (count * classes) * 1e6:5.1f} µs a particle and class"
+            print(
+                f"{count:6d} x {classes:3d}: {second:7.2f} s CPU an iteration, {each}", flush=True
+            )
+    n, k = np.array(sizes, dtype=float).T
+    measured_s = np.array(taken)
+    terms = np.stack([n, n * k, k], axis=1) / measured_s[:, None]
+    (a, b, c), *_ = np.linalg.lstsq(terms, np.ones(len(sizes)), rcond=None)
+    off = np.abs(terms @ (a, b, c) - 1.0)
+    constants = f"a = {a * 1e6:.0f} µs, b = {b * 1e6:.1f} µs, c = {c * 1e3:.1f} ms"
+    print(f"time of an iteration = a N + b N K + c K; {constants}")
+    print(f"largest difference from the formula {100 * off.max():.0f} %")
+    print(f"preparing a particle: {float(np.median(preparing)) * 1e3:.2f} ms more, once a move")
+    count, classes, iterations = WHOLE_RUN
+    hours = (a * count + b * count * classes + c * classes) * iterations / 3600
+    print(f"{count:,} x {classes}, {iterations} whole passes by the formula: {hours:.1f} h CPU")
+    return int(off.max() > NEAR)
+
+
+def _repeated(star: Path, count: int) -> Path:
+    """Return a list of ``count`` particles that names those of another again and again."""
+    blocks = read_star(star)
+    table = blocks["particles"]
+    rows = tuple(table.rows[i % len(table.rows)] for i in range(count))
+    path = star.with_name(f"{count}.star")
+    write_star(path, {**blocks, "particles": StarTable(columns=table.columns, rows=rows)})
+    return path
+
+
+def _iterations(star: Path, classes: int, threads: int) -> tuple[float, float]:
+    """Return the CPU time (s) of two iterations over all particles of a list."""
     import torch
 
     from cryoverdict.engine.classification.classifier import classify
     from cryoverdict.engine.classification.parameters import ClassificationParameters
 
     torch.set_num_threads(1)
-    truth = simulated_particles(
-        seed=1, count=1000, species=("barrel", "spike"), junk_share=0.3, contrast=0.5
+    parameters = ClassificationParameters(
+        classes=classes,
+        mask_diameter_a=MASK_DIAMETER_A,
+        iterations=2,
+        starts=1,
+        subset_per_class=10**6,
     )
-    rates = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for count, classes in sizes or (
-            (1000, 25),
-            (2000, 25),
-            (4000, 25),
-            (2000, 50),
-            (2000, 100),
-        ):
-            star = Path(scratch) / f"{count}.star"
-            write_particles(truth, Path(scratch))
-            blocks = read_star(Path(scratch) / "particles.star")
-            table = blocks["particles"]
-            rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-            repeated = [rows[i % len(rows)] for i in range(count)]
-            write_star(star, {"optics": blocks["optics"], "particles": table_of(repeated)})
-            parameters = ClassificationParameters(
-                classes=classes,
-                mask_diameter_a=MASK_DIAMETER_A,
-                iterations=4,
-                subset_per_class=10**6,
-            )
-            at = [time.process_time()]
+    at = [time.process_time()]
 
-            def note(_: IterationReport, at: list[float] = at) -> None:
-                at.append(time.process_time())
+    def note(_: IterationReport) -> None:
+        """Take the time after an iteration."""
+        at.append(time.process_time())
 
-            classify(open_stack(star), parameters, threads=threads, progress=note)
-            each = float(np.median(np.diff(at)[1:]))
-            rates.append(each / (count * classes))
-            rate_us = f"{rates[-1] * 1e6:.2f} µs a particle and class"
-            print(
-                f"{count:6d} x {classes:3d}: {each:7.2f} s CPU an iteration, {rate_us}", flush=True
-            )
-    rate = float(np.median(rates))
-    print(f"50,000 x 100: {rate * 5e6:.0f} s CPU an iteration (particles x classes x rate)")
-    return int(max(rates) > 2.0 * min(rates))
+    classify(open_stack(star), parameters, threads=threads, progress=note)
+    first, second = np.diff(at)
+    return float(first), float(second)
 
 
 def memory(count: int, box: int, classes: int, threads: int) -> int:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,21 @@ from typing import Any
 import pytest
 import yaml
 
+from cryoverdict.cwl.cli import run as run_command
 from cryoverdict.cwl.composer.checking import check_workflow
-from cryoverdict.cwl.composer.references import read_reference
+from cryoverdict.cwl.composer.references import SHIPPED, read_reference
 from cryoverdict.cwl.composer.server import ComposerServer
 from cryoverdict.cwl.composer.session import ComposerSession
+from cryoverdict.cwl.exit_code import ExitCode
+from cryoverdict.engine.simulation.data_set import demonstration
+from cryoverdict.engine.simulation.data_set_files import write_data_set
+from cryoverdict.features.star import read_star
 
 pytestmark = pytest.mark.browser
 
 Point = tuple[float, float]
+# A whole small run, on a machine that does much else.
+RUN_S = 900
 PREPROCESS = "shipped/workflows/preprocess.cwl"
 PICKER = """cwlVersion: v1.0
 class: CommandLineTool
@@ -80,9 +88,9 @@ class Page:
         """Return the value of a script."""
         return self.browser.run(script)
 
-    def wait(self, condition: str) -> None:
+    def wait(self, condition: str, seconds: float = 60) -> None:
         """Wait until a condition holds."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + seconds
         while not self.run(f"Boolean({condition})"):
             assert time.monotonic() < end, f"{condition}: {self.status()}"
             time.sleep(0.05)
@@ -155,6 +163,13 @@ class Page:
         """Deal an input out, one job an item, or take it whole again."""
         self.browser.click(f'.port-row[data-port="{port}"] input[type=checkbox]')
 
+    def fill(self, name: str, value: str) -> None:
+        """Type the value of an input of the run."""
+        self.run(
+            f"(() => {{ const c = document.querySelector('#run [name={name}]'); "
+            f"c.value = {json.dumps(value)}; c.dispatchEvent(new Event('input')); }})()"
+        )
+
     def step(self, name: str) -> dict[str, Any]:
         """Return a step as the page holds it."""
         found: dict[str, Any] = self.run(f"composer.page.flow().step({json.dumps(name)})")
@@ -217,9 +232,14 @@ def pages(browser: Any, tmp_path: Path) -> Iterator[Any]:
         server.server_close()
 
 
-def test_the_picking_step_is_taken_out_and_another_put_in_its_place(
+def test_the_picking_step_is_taken_out_another_put_in_its_place_and_run(
     pages: Any, tmp_path: Path
 ) -> None:
+    """The other one writes .box files too, and hands its folders out of the workflow."""
+    text = (SHIPPED / "tools" / "pick.cwl").read_text(encoding="utf-8")
+    text = text.replace("id: pick\n", "id: pick_with_boxes\n", 1)
+    text = text.replace("arguments: [--quiet]", "arguments: [--quiet, --box]")
+    (tmp_path / "pick_with_boxes.cwl").write_text(text, encoding="utf-8")
     page = pages(PREPROCESS)
     gathering = next(
         (step["id"], entry["id"])
@@ -235,32 +255,71 @@ def test_the_picking_step_is_taken_out_and_another_put_in_its_place(
     assert page.step("pick") is None
     page.browser.photograph(tmp_path / "removed.png")
 
-    page.drag(page.tool("shipped/tools/pick.cwl"), place)
-    page.told("pick is added")
-    page.drag(page.port("out/split/batches"), page.port("in/pick/micrographs"))
-    page.told("split/batches feeds pick/micrographs")
-    page.drag(page.port("out/decide_picking/picking"), page.port("in/pick/parameters"))
-    page.told("decide_picking/picking feeds pick/parameters")
-    page.drag(page.port("out/pick/picked"), page.port("in/" + "/".join(gathering)))
-    page.told(f"pick/picked feeds {'/'.join(gathering)}")
+    page.drag(page.tool("folder/pick_with_boxes.cwl"), place)
+    page.told("pick_with_boxes is added")
+    page.drag(page.port("out/split/batches"), page.port("in/pick_with_boxes/micrographs"))
+    page.told("split/batches feeds pick_with_boxes/micrographs")
+    page.drag(page.port("out/decide_picking/picking"), page.port("in/pick_with_boxes/parameters"))
+    page.told("decide_picking/picking feeds pick_with_boxes/parameters")
+    page.drag(page.port("out/pick_with_boxes/picked"), page.port("in/" + "/".join(gathering)))
+    page.told(f"pick_with_boxes/picked feeds {'/'.join(gathering)}")
     page.browser.click("#by-name")
     page.told("connected picker")
     page.tick_each("micrographs")
+    page.drag(page.port("out/pick_with_boxes/picked"), (place[0] + 60, place[1] - 120))
+    page.told("is a new output")
     page.save()
     page.browser.photograph(tmp_path / "another.png")
     assert page.status() == "preprocess.cwl is saved and valid"
     assert check_workflow(page.folder / "preprocess.cwl") == ()
-    steps = yaml.safe_load((page.folder / "preprocess.cwl").read_text())["steps"]
-    picking = next(step for step in steps if step["id"] == "pick")
-    assert (picking["run"], picking["scatter"]) == ("tools/pick.cwl", "micrographs")
+    saved = yaml.safe_load((page.folder / "preprocess.cwl").read_text())
+    picking = next(step for step in saved["steps"] if step["id"] == "pick_with_boxes")
+    assert (picking["run"], picking["scatter"]) == ("pick_with_boxes.cwl", "micrographs")
     taken = {entry["id"]: entry["source"] for entry in picking["in"]}
     assert taken["micrographs"] == "split/batches"
     assert taken["parameters"] == "decide_picking/picking"
     assert taken["rules"] == "rules"
-    gather = next(step for step in steps if step["id"] == gathering[0])
+    gather = next(step for step in saved["steps"] if step["id"] == gathering[0])
     fed = next(entry for entry in gather["in"] if entry["id"] == gathering[1])
-    assert fed == {"id": gathering[1], "source": "pick/picked"}
+    assert fed == {"id": gathering[1], "source": "pick_with_boxes/picked"}
+    (new,) = (one for one in saved["outputs"] if one["outputSource"] == "pick_with_boxes/picked")
+    assert new["type"] == "Directory[]"
+
+    page.browser.click("#show-run")
+    for name, value in simulated(page.folder).items():
+        page.fill(name, value)
+    page.browser.click("#start")
+    ends = "['done', 'failed', 'stopped']"
+    page.wait(f"{ends}.includes(document.getElementById('run-state')?.className)", RUN_S)
+    page.browser.photograph(tmp_path / "finished.png")
+    assert page.run("document.getElementById('run-state').className") == "done", page.status()
+    run = page.folder / "runs" / "preprocess"
+    stack = run / "good_particles_star" / "good_particles.star"
+    assert "_rlnImageName" in stack.read_text()
+    boxes = {path.stem for path in (run / new["id"]).rglob("*.box")}
+    judged = read_star(run / "judged" / "judged" / "micrographs_good.star")["micrographs"]
+    assert boxes == {Path(name).stem for name in judged.column("rlnMicrographName") or ()}
     page.check()
+
+
+def simulated(folder: Path) -> dict[str, str]:
+    """Simulate a small session, deal it into batches, and return the values of a run on it."""
+    whole = demonstration()
+    spec = replace(
+        whole, micrographs=5, bad_fraction=0.2, base=replace(whole.base, shape=(640, 640))
+    )
+    write_data_set(spec, folder / "mics", seed=0)
+    words = ["split-micrographs", str(folder / "mics"), "--batch-size", "3", "--quiet"]
+    assert run_command([*words, "--output", str(folder / "batches")]) == ExitCode.DONE
+    lists = sorted((folder / "batches").glob("*.star"))
+    return {
+        "micrographs": "\n".join(str(path) for path in lists),
+        "voltage_kv": f"{spec.base.voltage_kv:g}",
+        "cs_mm": f"{spec.base.cs_mm:g}",
+        "amplitude_contrast": f"{spec.base.amplitude_contrast:g}",
+        "trial_particles": "400",
+        "batch_size": "2",
+    }
 
 
 def test_a_changed_workflow_is_saved_and_run(pages: Any, tmp_path: Path) -> None:
@@ -291,10 +350,7 @@ def test_a_changed_workflow_is_saved_and_run(pages: Any, tmp_path: Path) -> None
     page.drag(page.port("out/new_picker/picked"), (place[0] + 60, place[1] + 260))
     page.told("picked is a new output")
     page.browser.click("#show-run")
-    page.run(
-        "(() => { const c = document.querySelector('#run [name=micrographs]'); "
-        "c.value = 'a.txt\\nb.txt'; c.dispatchEvent(new Event('input')); })()"
-    )
+    page.fill("micrographs", "a.txt\nb.txt")
     page.browser.click("#start")
     page.wait("document.getElementById('run-state')?.className === 'done'")
     page.browser.photograph(tmp_path / "done.png")

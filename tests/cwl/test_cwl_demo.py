@@ -14,10 +14,16 @@ from typing import Any
 import pytest
 
 from cryoverdict.cwl.cli import run
+from cryoverdict.cwl.commands import demo as demo_command
+from cryoverdict.cwl.commands.demo import SETTINGS
 from cryoverdict.cwl.exit_code import ExitCode
 from cryoverdict.engine.simulation import data_set
 from cryoverdict.engine.simulation.data_set import DataSetSpec
+from tests.cwl.killed_run import begun, kill_run
 
+# So small a set, and still several batches.
+BATCH_SIZE = 2
+PROGRAM = str(Path(sys.executable).with_name("cryoverdict"))
 CWLTOOL = str(Path(sys.executable).with_name("cwltool"))
 STEPS = {
     "judged",
@@ -51,6 +57,12 @@ def small() -> DataSetSpec:
     )
 
 
+def copied(run: Path, folder: Path) -> Path:
+    """Copy the outputs of a run's workflow, without what it keeps and its account of itself."""
+    names = (".cache", ".lock", "workflow", "provenance.json", "ro-crate-metadata.json")
+    return Path(shutil.copytree(run, folder, ignore=shutil.ignore_patterns(*names)))
+
+
 @pytest.fixture(scope="module")
 def demo(
     tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
@@ -60,6 +72,7 @@ def demo(
     with pytest.MonkeyPatch.context() as patch:
         spec = small()
         patch.setattr(data_set, "demonstration", lambda: spec)
+        patch.setattr(demo_command, "BATCH_SIZE", BATCH_SIZE)
         patch.chdir(folder)
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -67,6 +80,12 @@ def demo(
         patch.setattr("click.echo", lambda text="", **_: told.append(str(text)))
         assert run(["demo", "--output", "demo", "--threads", "2", "--json"]) == ExitCode.DONE
     return folder / "demo", json.loads(told[-1])
+
+
+@pytest.fixture(scope="module")
+def outputs(demo: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the outputs of the demonstration's run."""
+    return copied(demo[0] / "run", tmp_path_factory.mktemp("outputs") / "ours")
 
 
 def test_the_demo_ends_with_a_stack_and_compares_it(demo: tuple[Path, dict[str, Any]]) -> None:
@@ -99,6 +118,7 @@ def test_the_first_page_leads_to_every_step(demo: tuple[Path, dict[str, Any]]) -
 
 def test_plain_cwltool_gives_the_same_bytes(
     demo: tuple[Path, dict[str, Any]],
+    outputs: Path,
     environment: dict[str, str],
     differences: Callable[[Path, Path], list[str]],
     tmp_path: Path,
@@ -117,15 +137,44 @@ def test_plain_cwltool_gives_the_same_bytes(
         timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    ours = tmp_path / "ours"
-    shutil.copytree(
-        demo[0] / "run",
-        ours,
-        ignore=shutil.ignore_patterns(
-            ".cache", ".lock", "workflow", "provenance.json", "ro-crate-metadata.json"
-        ),
+    assert differences(tmp_path / "out", outputs) == []
+
+
+def test_a_run_killed_thrice_ends_with_the_same_bytes(
+    demo: tuple[Path, dict[str, Any]],
+    outputs: Path,
+    environment: dict[str, str],
+    differences: Callable[[Path, Path], list[str]],
+    tmp_path: Path,
+) -> None:
+    """Kill -9 in round one, among the batches of round two, and at the stack; each goes on."""
+    folder = demo[0]
+    run = folder / "killed"
+    base = small().base
+    # As the demonstration calls it: subjects have the names of the micrographs as they were given.
+    words = [PROGRAM, "run", "demo/micrographs", "--output", "demo/killed", "--threads", "2"]
+    words += ["--batch-size", str(BATCH_SIZE), *(w for one in SETTINGS for w in ("--set", one))]
+    words += ["--voltage-kv", f"{base.voltage_kv:g}", "--cs-mm", f"{base.cs_mm:g}"]
+    words += ["--amplitude-contrast", f"{base.amplitude_contrast:g}", "--quiet"]
+    kept = 0
+    for step, times in (("classify", 1), ("pick", 3), ("write-stack", 1)):
+        before = kept
+        kept = kill_run(
+            words,
+            lambda step=step, times=times: begun(run, step) >= times,  # type: ignore[misc]
+            run=run,
+            folder=folder.parent,
+            environment=environment,
+        )
+        assert kept > before
+        assert not (run / "judged").exists()
+    done = subprocess.run(
+        words, cwd=folder.parent, env=environment, capture_output=True, text=True, check=False
     )
-    assert differences(tmp_path / "out", ours) == []
+    assert done.returncode == 0, done.stderr[-3000:]
+    steps = json.loads((run / "provenance.json").read_text())["steps"]
+    assert sum(one["kept"] for one in steps) == kept
+    assert differences(copied(run, tmp_path / "killed"), outputs) == []
 
 
 def test_without_pytorch_it_says_so_at_once(

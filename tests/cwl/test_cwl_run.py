@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.cwl.killed_run import finished, kill_run
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 Compare = Callable[[Path, Path], list[str]]
@@ -19,6 +18,7 @@ RUN = ("run", "mics", "--workflow", "judge-micrographs", "--batch-size", 2)
 
 # The module run with -m drops the exit code.
 CWLTOOL = str(Path(sys.executable).with_name("cwltool"))
+PROGRAM = str(Path(sys.executable).with_name("cryoverdict"))
 
 
 def provenance(run: Path) -> dict[str, Any]:
@@ -100,29 +100,14 @@ def test_a_killed_run_resumes_with_the_same_bytes(
     """Kill -9 while batches are measured: what was finished is kept, nothing lives on."""
     run = session / "killed"
     words = [str(word) for word in (*RUN, "--output", "killed", "--threads", 1)]
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("cryoverdict")), *words],
-        cwd=session,
-        env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
+    done_before_the_kill = kill_run(
+        [PROGRAM, *words],
+        lambda: finished(run) == 1,
+        run=run,
+        folder=session,
+        environment=environment,
     )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "measure 1 of 3\n"
-    # cwltool says that a job is complete, and then marks its result as one to keep.
-    deadline = time.monotonic() + 20
-    while not finished(run) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
-    deadline = time.monotonic() + 20
-    while living(run) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert living(run) == []
     assert not (run / "judged").exists()
-    done_before_the_kill = finished(run)
     assert 1 <= done_before_the_kill < 3
     cryoverdict(*words, folder=session)
     kept = [one["kept"] for one in jobs_of(run, "measure")]
@@ -131,26 +116,6 @@ def test_a_killed_run_resumes_with_the_same_bytes(
     # A kept result still has the command that made it.
     assert all(one["command"][1] == "measure-micrographs" for one in jobs_of(run, "measure"))
     assert differences(run / "judged", judged_run / "judged") == []
-
-
-def finished(run: Path) -> int:
-    """Return how many results of a run cwltool would not make again."""
-    marks = (run / ".cache").glob("*/*.status")
-    return sum(mark.read_text() == "success" for mark in marks)
-
-
-def living(run: Path) -> list[str]:
-    """Return the command lines of processes that work on a run."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().decode(errors="replace")
-            place = os.readlink(process / "cwd")  # noqa: PTH115 (the process may be gone)
-        except OSError:
-            continue
-        if str(run) in words or place.startswith(str(run)):
-            found.append(words.replace("\0", " "))
-    return found
 
 
 def test_only_the_batch_of_a_changed_file_is_measured_again(

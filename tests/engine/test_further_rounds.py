@@ -188,7 +188,7 @@ def test_one_more_round_is_made_and_its_particles_are_taken(
     ledger = read_ledger(tmp_path / "again" / "ledger.json")
     assert ledger.bins == {"kept": 460, "rejected": 20, "error": 0}
     assert all("in round 2: class " in c.reason for c in ledger.counts if c.bin == "rejected")
-    assert "A share of 0.2 of the particles was rejected" in done.notes[0]
+    assert "Round 1 rejected 120 of 600 particles: another round follows" in done.notes[0]
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(

@@ -35,7 +35,7 @@ composer.running = (() => {
         element("button", { type: "button", id: "stop", disabled: true, onclick: async () => { await ask("stop", {}); }, text: "Stop" }),
         element("output", { id: "run-state", "aria-live": "polite" }),
         element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => { panel().hidden = true; }, text: "×" })),
-      element("p", { class: "aside", text: "Paths are relative to your folder; several go on lines of their own. Jobs run one after the other: for a whole session use cryoverdict run --workflow with the saved file." }),
+      element("p", { class: "aside", text: "Paths are relative to your folder; several go on lines of their own. For a whole session use cryoverdict run --workflow with the saved file: it deals a list into batches." }),
       element("div", { class: "run-fields" }, fields),
       element("pre", { id: "log", "aria-label": "Log", hidden: true }),
     );
@@ -72,7 +72,7 @@ composer.running = (() => {
     const at = steps.filter(([, one]) => one.state === "running").map(([name]) => name).join(", ");
     const said = {
       running: `${run.name} is running${at ? `: ${at}` : ""}`,
-      done: `${run.name} is done: ${run.outputs.join(", ")} in ${run.folder}`,
+      done: `${run.name} is done: ${run.outputs.length} outputs in ${run.folder}`,
       failed: `${run.name} failed: ${run.message}`,
       stopped: `${run.name} is stopped; what is finished is kept`,
     };

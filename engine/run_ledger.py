@@ -20,7 +20,14 @@ Unit = Literal["micrographs", "particles"]
 # The steps that sort something out, in the order in which they follow each other.
 CHAINS: Mapping[Unit, tuple[str, ...]] = {
     "micrographs": ("decide-micrographs", "pick"),
-    "particles": ("extract", "classify", CLASSES, "classify-again", "write-stack"),
+    "particles": (
+        "extract",
+        "classify-particles",
+        "classify",
+        CLASSES,
+        "classify-again",
+        "write-stack",
+    ),
 }
 
 

@@ -84,6 +84,10 @@ def command(
     RELION does, convergence.json, decisions.jsonl (what the result shows of itself), ledger.json
     and report/index.html. A run that collapsed, overfitted or did not settle is made once more with
     other parameters. A result that is there already, of the same input, is kept.
+
+    Names of files are the same wherever the output lies: the run's files name each other without a
+    folder, and images as PARTICLES names them, which is from the folder of that list. RELION looks
+    from where it is started: to go on from this run, copy run_it* beside PARTICLES and start there.
     """
     from cryoverdict.engine.classification.particle_lists import read_particle_lists
     from cryoverdict.engine.classification_run.builtin import RunOptions

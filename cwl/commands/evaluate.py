@@ -32,6 +32,7 @@ from cryoverdict.cwl.summary import say
 )
 @options.output_option
 @options.rules_option
+@options.threads_option
 @options.quiet_option
 @options.json_option
 def command(
@@ -41,6 +42,7 @@ def command(
     folds: int,
     output: Path,
     rule_layers: tuple[Path, ...],
+    threads: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -72,6 +74,7 @@ def command(
             candidate,
             installed_model(kind.id),
             folds=folds,
+            threads=options.thread_count(threads),
             done=tick,
         )
     evaluation.write(output)

@@ -38,8 +38,9 @@ def write_relion_output(
     """Write ``run_itNNN_{classes.mrcs,data,model,optimiser,sampling.star}`` into ``folder``.
 
     NNN is the number of iterations done. The particles keep their order and columns; RELION's
-    columns for class, angle and origin are set. The files name each other without a folder, so
-    that they are the same wherever ``folder`` lies: RELION is started in it.
+    columns for class, angle and origin are set. The files name each other without a folder and the
+    images as the list of particles does, so that they are the same wherever ``folder`` lies: to go
+    on in RELION, they are copied beside that list, and RELION is started there.
     """
     stem = folder / f"run_it{len(classification.history):03d}"
     files = RelionFiles(

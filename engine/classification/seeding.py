@@ -66,7 +66,7 @@ def refilled(
     """
     members = sums.total_members
     mean = float(members.sum()) / len(members)
-    new: list[int] = []
+    given: list[int] = []
     for empty in torch.nonzero(members < EMPTY * mean)[:, 0].tolist():
         largest = int(torch.argmax(members))
         here = np.flatnonzero(assigned.number == largest)
@@ -80,8 +80,8 @@ def refilled(
         sums.members[:, empty] = new.members[:, 0] * share
         members[empty] = 0.5 * members[largest]
         members[largest] *= 0.5
-        new.append(empty)
-    return new
+        given.append(empty)
+    return given
 
 
 def image_power(images: PolarImages, indices: NDArray[np.int64], size: int) -> ImagePower:

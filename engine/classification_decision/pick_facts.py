@@ -74,6 +74,7 @@ def facts_of_picks(
         "micrograph_count": float(len(used)),
         "diameter_a": _number(picking, "diameter_a"),
         "diameter_max_a": _number(picking, "diameter_max_a"),
+        "extent_a": _number(picking, "extent_a"),
         "contrast_sign": _number(picking, "contrast_sign"),
         "pixel_size_a": Absent("the pixel size is unknown") if pixel is None else pixel,
         "wavelength_a": (

@@ -143,7 +143,7 @@ def _streaks(run: ClassRun, used: NDArray[np.bool_], mask_diameter_a: float) -> 
 
 def _outer_px(run: ClassRun, mask_diameter_a: float) -> float:
     """Return the mask's radius, within the box."""
-    return min(0.5 * mask_diameter_a / run.pixel_size_a, run.averages.shape[-1] / 2 - 2)
+    return float(min(0.5 * mask_diameter_a / run.pixel_size_a, run.averages.shape[-1] / 2 - 2))
 
 
 def _round(run: ClassRun, used: NDArray[np.bool_], mask_diameter_a: float) -> Answer:

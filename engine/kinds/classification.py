@@ -11,6 +11,7 @@ CLASSIFICATION = ParameterKind(
         Fact(name="micrograph_count", unit="1", meaning="Micrographs with a pick."),
         Fact(name="diameter_a", unit="A", meaning="Particle diameter that picking settled."),
         Fact(name="diameter_max_a", unit="A", meaning="Largest diameter that was looked for."),
+        Fact(name="extent_a", unit="A", meaning="Longest extent of the particle."),
         Fact(name="pixel_size_a", unit="A", meaning="Pixel size of the micrographs."),
         Fact(
             name="micrograph_side_px", unit="px", meaning="Shorter side of the smallest micrograph."

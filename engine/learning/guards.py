@@ -45,7 +45,7 @@ def lesson_facts(lesson: ParticleLesson) -> dict[str, Answer]:
 def training_facts(
     lesson: ParticleLesson, trained: TrainedClassifier, frozen_auc_lost: float | None
 ) -> dict[str, Answer]:
-    """Return what is known of a trained classifier; ``frozen_auc_lost`` where there was one before."""
+    """Return what is known of a trained classifier, ``frozen_auc_lost`` against one before."""
     taught, back = ~trained.kept_back, trained.kept_back
     kept = lesson.good & (trained.held_out >= trained.model.threshold(USUAL_RECALL))
     references = trained.eyes.references

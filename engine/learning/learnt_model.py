@@ -1,4 +1,4 @@
-"""What was learnt, as a folder: averages, networks, models, parameters, and a card that says it all.
+"""What was learnt, as a folder: averages, networks, models, and a card that says it all.
 
 JSON, safetensors and MRC only: nothing in the folder can run.
 """

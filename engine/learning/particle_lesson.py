@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.classification.particle_lists import read_particle_lists
 from cryoverdict.engine.classification.particle_stack import ParticleStack, open_stack
+from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.extraction.extraction import STAR, extract_all
 from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
 from cryoverdict.engine.extraction.picked_micrographs import read_picked
@@ -165,3 +167,32 @@ def _column(words: Sequence[str] | None, count: int) -> NDArray[np.float64]:
 def _untracked(items: Iterable[Any], _: str, __: int) -> Any:
     """Go through items without telling anybody."""
     return iter(items)
+
+
+def joined_lessons(lessons: Sequence[ParticleLesson]) -> ParticleLesson:
+    """Return several lessons as one; raises `EngineError` for particles of different sizes."""
+    if len(lessons) == 1:
+        return lessons[0]
+    sizes = {(one.stack.box, round(one.stack.pixel_size_a, 3)) for one in lessons}
+    if len(sizes) > 1:
+        msg = f"runs with particles of different sizes ({sorted(sizes)}); learn from each apart"
+        raise EngineError(msg)
+    shifts = np.cumsum([0, *(len(one.averages) for one in lessons)])
+    number = [
+        np.where(one.number >= 0, one.number + shift, NO_CLASS)
+        for one, shift in zip(lessons, shifts, strict=False)
+    ]
+    stacks = read_particle_lists([one.stack.source for one in lessons])
+    return ParticleLesson(
+        stack=stacks.stack,
+        micrograph=np.concatenate([one.micrograph for one in lessons]),
+        run=np.concatenate([one.run for one in lessons]),
+        xy_px=np.concatenate([one.xy_px for one in lessons]),
+        score=np.concatenate([one.score for one in lessons]),
+        good=np.concatenate([one.good for one in lessons]),
+        weight=np.concatenate([one.weight for one in lessons]),
+        number=np.concatenate(number),
+        averages=np.concatenate([one.averages for one in lessons]),
+        good_class=np.concatenate([one.good_class for one in lessons]),
+        diameter_px=lessons[0].diameter_px,
+    )

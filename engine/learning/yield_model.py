@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.models.standardisation import Standardisation
-from cryoverdict.features.feature import Feature
 from cryoverdict.features.table import FeatureTable
 
 # Fewer micrographs than this say nothing of what their yield hangs on.
@@ -25,7 +24,7 @@ FEWEST_MICROGRAPHS = 8
 # One direction of the measurements for so many micrographs, and never more than the most.
 MICROGRAPHS_A_DIRECTION, MOST_DIRECTIONS = 10, 3
 # Directions are found without the micrographs whose scores along them the regression sees: what
-# fits its own micrographs by chance would be taken for knowledge, and intervals would be too narrow.
+# fits its own micrographs by chance would be taken for knowledge, and intervals be too narrow.
 FOLDS = 10
 # Reciprocal variance of the prior of a coefficient (log-odds a deviation of its direction).
 PRIOR_PRECISION = 4.0
@@ -68,9 +67,7 @@ class YieldModel:
     usual_share: float
 
     @classmethod
-    def fit(
-        cls, values: Array, features: Sequence[str], good: Array, picked: Array
-    ) -> YieldModel:
+    def fit(cls, values: Array, features: Sequence[str], good: Array, picked: Array) -> YieldModel:
         """Fit ``good`` of ``picked`` ``(n,)`` on measurements ``(n, features)``, NaN where absent.
 
         Raises `EngineError` for too few micrographs with picks.
@@ -173,11 +170,6 @@ class YieldModel:
         """Return the log-odds ``(DRAWS, n)`` of a good pick."""
         scores = self.standardisation.apply(values) @ self.directions.T
         return draws[:, :1] + draws[:, 1:-1] @ scores.T
-
-
-def yield_features(features: Sequence[Feature]) -> tuple[str, ...]:
-    """Return the measurements that yields may hang on: those whose direction is known to matter."""
-    return tuple(f.name for f in features)
 
 
 def leading_directions(z: Array, good: Array, picked: Array, count: int) -> Array:

@@ -71,6 +71,11 @@ class KindModel:
         names = self.favourable.features
         return put_beside(values_of(table, names, self.basis), names, company)
 
+    def favourable_odds(self, table: FeatureTable) -> NDArray[np.float64]:
+        """Return what the model alone says of the favourable outcome of one data set's subjects."""
+        values = self.values(table)
+        return self.favourable.log_odds(values, np.zeros(len(values)))
+
     def companies(self, table: FeatureTable, kinds: Kinds | None = None) -> dict[str, Company]:
         """Return the company that the subjects of each kind are to each other."""
         names = self.favourable.features

@@ -19,7 +19,7 @@ RIM_LEVEL = 0.12
 # The soft edge of a mask, and how much of the circle within it a particle must fill to be cut.
 MASK_EDGE_PX, CUT_ARC = 5.0, 0.03
 # Beyond a mask an average varies less than this share of what it does inside.
-BEYOND_MASK = 0.02
+BEYOND_MASK = 0.003
 # The longest extent is that of the views up to this share of the particles: a pair in one class
 # is no particle.
 LONGEST_SHARE = 0.95

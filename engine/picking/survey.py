@@ -83,7 +83,9 @@ def survey(
     )
     diameter = _diameter(size, given_diameter_a, classes)
     spread = bootstrap_diameters(size, BOOTSTRAPS, seed) if size is not None else np.zeros(0)
-    parameters = starting_parameters(diameter, sign, images)
+    parameters = starting_parameters(
+        diameter, sign, images, None if isinstance(second, str) else second.diameter_a
+    )
     templates: Templates | None = None
     if class_averages is not None and classes is not None:
         templates = class_templates(class_averages)
@@ -219,10 +221,13 @@ def starting_parameters(
     diameter_a: float,
     sign: float,
     images: Sequence[PickingImage],
+    second_a: float | None = None,
 ) -> PickingParameters:
-    """Return parameters for a diameter, the threshold left open."""
+    """Return parameters for a diameter, or for two, the threshold left open."""
     finest = max(i.pixel_size_a / max(i.step) for i in images)
-    low, high = 0.8 * diameter_a, 1.2 * diameter_a
+    low, high = 0.86 * diameter_a, 1.15 * diameter_a
+    if second_a is not None:
+        low, high = min(low, 0.8 * second_a), max(high, 1.2 * second_a)
     return PickingParameters(
         diameter_a=diameter_a,
         diameter_min_a=low,

@@ -28,7 +28,6 @@ from cryoverdict.engine.training.training import (
     field_weights,
     grade_truth,
     moderate_truth,
-    one_thread,
 )
 from cryoverdict.features.input_error import InputError
 from cryoverdict.rules.rule_set import RuleSet
@@ -123,15 +122,16 @@ def evaluate(
     installed: KindModel,
     *,
     folds: int,
+    threads: int = 1,
     done: Callable[[object], None] = lambda _: None,
 ) -> Evaluation:
     """Judge a candidate on labelled sets.
 
     Sets that the candidate learnt from are judged by models fitted the same way without them, in
-    ``folds`` parts that keep data sets whole; other sets by the candidate as it is. The installed
-    model is judged beside it on the sets that it has not learnt from. Sets that taught the image
-    network are judged without their embeddings. Raises `EngineError` where the sets are too few to
-    be left out.
+    ``folds`` parts that keep data sets whole, ``threads`` at a time; other sets by the candidate as
+    it is. The installed model is judged beside it on the sets that it has not learnt from. Sets
+    that taught the image network are judged without their embeddings. Raises `EngineError` where
+    the sets are too few to be left out.
     """
     sets = unspoilt(sets)
     learnt = set(candidate.card.get("data_sets", ()))
@@ -142,10 +142,9 @@ def evaluate(
     if known:
         _check_folds(known, folds)
         recipe = Recipe.from_dict(candidate.card.get("recipe", {}))
-        with one_thread():
-            scores, simpler = held_out_scores(
-                kind, rules, known, folds=folds, recipe=recipe, done=done
-            )
+        scores, simpler = held_out_scores(
+            kind, rules, known, folds=folds, recipe=recipe, threads=threads, done=done
+        )
     ordered = [*known, *fresh]
     before = sum(len(s.table.subjects) for s in known)
     total = sum(len(s.table.subjects) for s in ordered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from cryoverdict.engine.explanation import GATE_LOG_ODDS
 from cryoverdict.engine.kind import DecisionKind
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import Recipe
+from cryoverdict.engine.parallel import each
 from cryoverdict.engine.training.labelled_set import LabelledSet
 from cryoverdict.engine.training.quality import Scores
 from cryoverdict.engine.training.training import Parts, rules_sum, train_favourable, train_kind
@@ -25,6 +27,24 @@ WITHOUT_RULES = "model without rules"
 EMBEDDING_ALONE = "embedding alone"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fold:
+    """One part of the work: ``held`` sets to judge by models fitted on those ``inside``.
+
+    ``held`` gives their numbers among all sets.
+    """
+
+    kind: DecisionKind
+    rules: RuleSet
+    inside: tuple[LabelledSet, ...]
+    held: dict[int, LabelledSet]
+    recipe: Recipe
+
+
+# By the number of a set: the scores of each target, and of each simpler judge that learns.
+_Judged = dict[int, tuple[dict[str, Scores], dict[str, Scores]]]
+
+
 def held_out_scores(
     kind: DecisionKind,
     rules: RuleSet,
@@ -32,6 +52,7 @@ def held_out_scores(
     *,
     folds: int,
     recipe: Recipe,
+    threads: int = 1,
     done: Callable[[object], None] = lambda _: None,
 ) -> tuple[dict[str, Scores], dict[str, Scores]]:
     """Return the log-odds of each target, and of each simpler judge, for sets left out in turn.
@@ -48,27 +69,45 @@ def held_out_scores(
     def note(where: dict[str, Scores], name: str, i: int, values: Scores) -> None:
         where.setdefault(name, np.full(ends[-1], np.nan))[ends[i] : ends[i + 1]] = values
 
-    for fold in range(min(folds, len(groups))):
-        inside = [s for s in sets if fold_of[s.name] != fold]
-        model = train_kind(kind, rules, inside, recipe=recipe, card={}, limits=True)
-        others = {WITHOUT_RULES: Parts(rules=False, company=recipe.company)}
-        if model.basis is not None:
-            others[EMBEDDING_ALONE] = Parts(rules=False, measurements=False)
-        bare = {
-            name: train_favourable(kind, rules, inside, recipe=recipe, parts=parts)
-            for name, parts in others.items()
-        }
-        for i, held in enumerate(sets):
-            if fold_of[held.name] != fold:
-                continue
-            for target, values in target_log_odds(model, rules, held).items():
-                note(scores, target, i, values)
-            for name, one in bare.items():
-                nothing = np.zeros(len(held.table.subjects))
-                note(simpler, name, i, one.favourable.log_odds(one.values(held.table), nothing))
-        done(fold)
+    parts = [
+        _Fold(
+            kind=kind,
+            rules=rules,
+            inside=tuple(s for s in sets if fold_of[s.name] != fold),
+            held={i: s for i, s in enumerate(sets) if fold_of[s.name] == fold},
+            recipe=recipe,
+        )
+        for fold in range(min(folds, len(groups)))
+    ]
+    for judged in each(_judged, parts, threads=threads):
+        for i, (targets, others) in judged.items():
+            for name, values in targets.items():
+                note(scores, name, i, values)
+            for name, values in others.items():
+                note(simpler, name, i, values)
+        done(judged)
     simpler |= fixed_judges(rules, sets)
     return scores, simpler
+
+
+def _judged(fold: _Fold) -> _Judged:
+    """Fit without the sets of one fold and judge them."""
+    kind, rules, recipe = fold.kind, fold.rules, fold.recipe
+    model = train_kind(kind, rules, fold.inside, recipe=recipe, card={}, limits=True)
+    others = {WITHOUT_RULES: Parts(rules=False, company=recipe.company)}
+    if model.basis is not None:
+        others[EMBEDDING_ALONE] = Parts(rules=False, measurements=False)
+    bare = {
+        name: train_favourable(kind, rules, fold.inside, recipe=recipe, parts=parts).favourable_odds
+        for name, parts in others.items()
+    }
+    return {
+        i: (
+            target_log_odds(model, rules, held),
+            {name: odds(held.table) for name, odds in bare.items()},
+        )
+        for i, held in fold.held.items()
+    }
 
 
 def target_log_odds(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> dict[str, Scores]:
@@ -78,7 +117,7 @@ def target_log_odds(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> 
     model learnt from.
     """
     values = model.values(labelled.table)
-    said = model.favourable.log_odds(values, np.zeros(len(values)))
+    said = model.favourable_odds(labelled.table)
     favourable = rules_sum(rules, [labelled], None) + model.trust(values)[1] * said
     gates = np.array([isinstance(r.effect, Reject) for r in rules.rules], dtype=bool)
     shut = (rules.answers(labelled.table)[gates] == 1).any(axis=0)

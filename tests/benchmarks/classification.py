@@ -98,8 +98,8 @@ def simulated(report: Report, kind: str, name: str, given: argparse.Namespace, a
     runs = [embedded(star, at / f"seed{s}", given.classes, given, s) for s in range(given.seeds)]
     relion = [relion_refine(star, at / "relion", given.classes, given)] if given.relion else []
     theirs = [simulated_figures(truth, run) for run in relion]
-    junk = theirs[0]["junk_left"] if theirs else None
-    ours = [simulated_figures(truth, run, junk) for run in runs]
+    allowed = theirs[0]["junk_left"] if theirs else None
+    ours = [simulated_figures(truth, run, allowed) for run in runs]
     report.add(f"{kind}: {name}", runs, relion, ours + theirs)
 
 

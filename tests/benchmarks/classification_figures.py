@@ -16,11 +16,17 @@ def simulated_figures(
 ) -> dict[str, float]:
     """Return how well a run's classes agree with the truth.
 
-    ``kept`` and ``junk_left`` are those of keeping every class of mostly true particles;
-    ``kept_at`` the most true particles that whole classes can keep with no more than
-    ``junk_allowed`` junk left (by default with what this run leaves).
+    Both normalised figures, ``nmi`` and ``ami``, fall with the number of classes that hold
+    particles, ``homogeneity`` (the share of what there is to know of species and junk that the
+    class tells) does not. ``kept`` and ``junk_left`` are those of keeping every class of mostly
+    true particles; ``kept_at`` the most true particles that whole classes can keep with no more
+    than ``junk_allowed`` junk left (by default with what this run leaves).
     """
-    from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
+    from sklearn.metrics import (
+        adjusted_mutual_info_score,
+        homogeneity_score,
+        normalized_mutual_info_score,
+    )
 
     kind, number = truth.species, run.number
     counts = np.zeros((len(run.shares), len(truth.names) + 1), dtype=np.int64)
@@ -35,6 +41,7 @@ def simulated_figures(
         "purity": float(counts.max(axis=1).sum() / len(kind)),
         "nmi": float(normalized_mutual_info_score(kind, number)),
         "ami": float(adjusted_mutual_info_score(kind, number)),
+        "homogeneity": float(homogeneity_score(kind, number)),
         "kept": float(kept[true].mean()),
         "junk_left": junk_left,
         "kept_at": most_kept(counts, junk_left if junk_allowed is None else junk_allowed),
@@ -83,9 +90,11 @@ def most_kept(counts: NDArray[np.int64], junk_allowed: float) -> float:
 def common_figures(run: Run) -> dict[str, float]:
     """Return what says something without a truth."""
     sizes = np.bincount(run.number, minlength=len(run.shares))
+    part = sizes[sizes > 0] / sizes.sum()
     known = run.resolutions_a[(run.resolutions_a < 500) & (sizes > 0)]
     return {
         "alive": float((sizes > 0.1 * sizes.mean()).sum()),
+        "effective": float(np.exp(-(part * np.log(part)).sum())),
         "largest": float(sizes.max() / sizes.sum()),
         "resolution_a": float(np.median(known)) if len(known) else float("nan"),
     }

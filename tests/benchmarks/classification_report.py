@@ -18,6 +18,7 @@ HIGHER_IS_BETTER = (
     "purity",
     "nmi",
     "ami",
+    "homogeneity",
     "kept",
     "kept_at",
     "auc_true",

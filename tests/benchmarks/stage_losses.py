@@ -72,6 +72,7 @@ def stages(run: Path, truth: SessionTruth) -> Iterator[tuple[str, Centres]]:
     ):
         names, x, y = (np.array(table.column(label) or ())[there] for label in PLACE)
         yield name, centres_of(names.tolist(), x.astype(float), y.astype(float))
+    yield "after further rounds", read_centres(run / "classes_again" / "particles_good.star")
     yield "in the stack", read_centres(run / "good_particles.star")
 
 

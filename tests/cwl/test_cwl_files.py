@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from cryoverdict.cwl.runner.job import check_job
+from cryoverdict.cwl.runner.workflow_file import workflow_inputs
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "cwl").rglob("*.cwl"))
 WORKFLOWS = sorted((ROOT / "cwl" / "workflows").glob("*.cwl"))
@@ -114,8 +117,8 @@ def test_steps_stand_right_of_what_they_need(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: str(p.stem))
-def test_the_template_of_a_job_can_be_filled_in(path: Path) -> None:
-    """`--make-template` names every input, with the defaults that stand in the workflow."""
+def test_the_template_of_a_job_can_be_filled_in(path: Path, tmp_path: Path) -> None:
+    """`--make-template` names every input with its default; with the needed files it is a job."""
     done = subprocess.run(
         [CWLTOOL, "--quiet", "--make-template", str(path)],
         capture_output=True,
@@ -128,3 +131,13 @@ def test_the_template_of_a_job_can_be_filled_in(path: Path) -> None:
     for name, one in inputs.items():
         if "default" in one:
             assert template[name] == one["default"]
+    optional = {one.id for one in workflow_inputs(path).values() if one.optional}
+    defaults = {name: value for name, value in template.items() if "default" in inputs[name]}
+    text = yaml.safe_dump(defaults | {n: v for n, v in template.items() if n not in optional})
+    (tmp_path / "list.star").touch()
+    text = text.replace("a/file/path", str(tmp_path / "list.star"))
+    job = tmp_path / "job.yaml"
+    job.write_text(text.replace("a/directory/path", str(tmp_path)))
+    check_job(path, yaml.safe_load(job.read_text()))
+    words = [CWLTOOL, "--quiet", "--validate", "--strict", str(path), str(job)]
+    subprocess.run(words, capture_output=True, text=True, check=True)

@@ -205,7 +205,10 @@ def test_model_copes_with_and_without_embeddings(trained: Path) -> None:
     assert model.basis.network == NETWORK
     table = session(5).table
     values = model.values(table)
-    assert values.shape[1] == len(table.features) + len(model.basis.names)
+    alone = (*table.features, *model.basis.names)
+    beside = tuple(f"robust_z({n})" for n in alone if not n.endswith("_deg"))
+    assert model.favourable.features == alone + beside
+    assert values.shape[1] == len(alone + beside)
     assert np.isfinite(values[:, len(table.features) :]).all()
     bare = replace(table, embeddings={})
     assert np.isnan(model.values(bare)[:, len(table.features) :]).all()

@@ -91,10 +91,17 @@ def test_far_defocus_asks_for_a_larger_box() -> None:
     far = decided({"defocus_max_a": 45_000.0, "micrograph_side_px": 8000.0})
     spread_a = 2 * 0.0197 * 45_000 / 10
     assert far.outcome["box_px"] == friendly_from((180 + spread_a) / 0.9)
-    unknown = decided({"defocus_max_a": Absent("no defocus is known")})
+    unknown = decided({"defocus_max_a": Absent("no defocus is known"), "extent_a": 200.0})
     assert unknown.outcome["box_px"] == 300
     box = next(p for p in unknown.parameters if p.parameter.name == "box_px")
     assert box.could_not_say == ("classification-box-delocalised",)
+
+
+def test_mask_and_box_hold_the_longest_view() -> None:
+    long = decided({"extent_a": 250.0})
+    assert long.outcome["mask_diameter_a"] == 250.0
+    assert long.outcome["box_px"] == friendly_from(1.2 * 250.0 / 0.9)
+    assert decided({"extent_a": 390.0}).outcome["mask_diameter_a"] == 270.0
 
 
 def test_few_particles_make_few_classes_and_say_so() -> None:

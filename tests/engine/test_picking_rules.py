@@ -83,11 +83,22 @@ def test_where_nothing_is_there_only_the_plain_is_taken() -> None:
     assert outcome(150.0, particle_evidence=3.0)["score_threshold"] == 6.0
 
 
+@pytest.mark.parametrize("second_a", [100.0, 340.0])
+def test_the_survey_scores_with_both_sizes(second_a: float) -> None:
+    image: Any = SimpleNamespace(pixel_size_a=1.0, step=(1.0, 1.0))
+    scored = starting_parameters(200.0, -1.0, [image], second_a)
+    settled = outcome(200.0, second_diameter_a=second_a, second_diameter_share=0.3)
+    # The sampling follows from the smallest size in the rules, from the first in the survey.
+    for name in ("diameter_min_a", "diameter_max_a", "spacing_a"):
+        assert settled[name] == pytest.approx(getattr(scored, name))
+
+
 def test_two_sizes_are_both_looked_for_and_get_a_larger_first_round() -> None:
     both = outcome(200.0, second_diameter_a=100.0, second_diameter_share=0.3)
-    assert (both["diameter_min_a"], both["diameter_max_a"]) == (80.0, 240.0)
+    assert (both["diameter_min_a"], both["diameter_max_a"]) == pytest.approx((80.0, 230.0))
     assert both["trial_particles"] == 6000.0
     large = outcome(100.0, second_diameter_a=200.0, second_diameter_share=0.3)
-    assert (large["diameter_min_a"], large["diameter_max_a"]) == (80.0, 240.0)
+    assert (large["diameter_min_a"], large["diameter_max_a"]) == pytest.approx((86.0, 240.0))
+    assert large["extent_a"] == pytest.approx(200.0)
     few = outcome(200.0, second_diameter_a=100.0, second_diameter_share=0.05)
-    assert few["diameter_min_a"] == 160.0
+    assert few["diameter_min_a"] == pytest.approx(172.0)

@@ -11,6 +11,7 @@ from cryoverdict.reports.table_page import TablePart, write_table_page
 
 if TYPE_CHECKING:
     from cryoverdict.engine.learning.classifying import SortedParticles
+    from cryoverdict.engine.learning.confirming import Confirmation
     from cryoverdict.engine.learning.learning import Learnt
 
 REPORT = "report"
@@ -98,6 +99,24 @@ def report_sorted(output: Path, found: SortedParticles) -> Path:
         ),
     ]
     return write_table_page(output / REPORT, "Particles, by the learnt model", parts)
+
+
+def report_confirmation(output: Path, found: Confirmation) -> Path:
+    """Write the page that compares the model with 2D classification; return its path."""
+    against = tuple(e.text for e in found.decision.explanation.evidence if e.source == "gate")
+    parts = [
+        TablePart(
+            title="A sample, judged twice",
+            sentences=against
+            or ("2D classification of the sample and the learnt model agree well enough.",),
+            head=("of the sample", "2D selects", "2D rejects"),
+            rows=(
+                ("kept by the model", str(found.both), str(found.kept)),
+                ("rejected by the model", str(found.selected), str(found.neither)),
+            ),
+        )
+    ]
+    return write_table_page(output / REPORT, "Does 2D classification agree?", parts)
 
 
 def _yield_part(yields: Mapping[str, Any] | None) -> TablePart:

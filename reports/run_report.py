@@ -9,6 +9,7 @@ from cryoverdict.engine.run_ledger import CHAINS, RunLedger, Unit, accounts
 from cryoverdict.reports.frame import PAGE, write_folder
 from cryoverdict.reports.index_page import PageLink, write_index
 
+CONFIRM = "confirm-particles"
 TITLES: Mapping[str, str] = {
     "decide-micrographs": "Which micrographs?",
     "decide-picking": "How to pick?",
@@ -16,6 +17,8 @@ TITLES: Mapping[str, str] = {
     "decide-classification": "How to classify?",
     "classify": "The classes",
     "decide-classes": "Which classes?",
+    "classify-particles": "Which particles, by what was learnt?",
+    CONFIRM: "Does 2D classification agree?",
     "classify-again": "Further rounds of classes",
 }
 NOUNS: Mapping[Unit, str] = {"micrographs": "micrographs", "particles": "picks"}
@@ -51,7 +54,9 @@ def _link(folder: Path, prefix: str) -> PageLink | None:
     unit = next((unit for unit, chain in CHAINS.items() if account.step in chain), None)
     picks = "" if account.picks is None else f", {account.picks} picks"
     line = f"{account.inputs} {unit}{picks}"
-    if unit is None:
+    if account.step == CONFIRM:
+        line = f"a sample of {account.inputs} particles, classified to confirm what was learnt"
+    elif unit is None:
         line = f"decided from {account.inputs} micrographs"
     return PageLink(
         address=f"../{folder.name}/report/{PAGE}",

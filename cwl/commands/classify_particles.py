@@ -68,7 +68,8 @@ def command(
     require_torch()
     from cryoverdict.engine.classification.particle_lists import read_particle_lists
     from cryoverdict.engine.learning.classifying import sort_particles
-    from cryoverdict.engine.learning.learnt_model import model_digest, read_learnt_model
+    from cryoverdict.engine.learning.learnt_model import read_learnt_model
+    from cryoverdict.engine.learning.model_record import model_digest
     from cryoverdict.engine.learning.sorted_files import STEP, write_sorted
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.reports.learning_report import report_sorted

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 @options.optics_options
 @options.rules_option
 @options.model_option
+@click.option(
+    "--learnt",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="A folder that `learn` wrote; the yields it expects join as evidence.",
+)
 @options.threads_option
 @options.quiet_option
 @options.json_option
@@ -49,6 +55,7 @@ def command(
     optics: Optics,
     rule_layers: tuple[Path, ...],
     model_path: Path | None,
+    learnt: Path | None,
     threads: int | None,
     quiet: bool,
     as_json: bool,
@@ -66,6 +73,7 @@ def command(
         write_verdicts,
     )
     from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
+    from cryoverdict.engine.learning.learnt_evidence import with_learnt
     from cryoverdict.engine.measured_batches import gather_measurements
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.engine.seating import seat_judge
@@ -93,6 +101,8 @@ def command(
             )
         verdicts = decide_table(judge, measured.table, measured.kinds(), measured.doubts())
         decisions = list(tracker(quiet)(verdicts, "deciding", len(measured.table.subjects)))
+        if learnt is not None:
+            decisions = list(with_learnt(decisions, learnt, measured.table))
         ledger = write_verdicts(measured, decisions, output)
         page = report_micrographs(output, measured=measured, decisions=decisions, judge=judge)
     defects = Counter(d.name for x in decisions for d in x.defects)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # The built-in picker and the registered adapters (engine/adapters; a test compares). Written out,
 # as importing them would make every command start slowly.
 PICKERS = ("builtin", "relion", "topaz")
+GIVEN_Y = ("auto", "as-stored", "flipped")
 
 
 @click.command("pick")
@@ -47,10 +48,12 @@ PICKERS = ("builtin", "relion", "topaz")
     "--picker, consensus with it. Repeatable.",
 )
 @click.option(
-    "--flip-given-y",
-    is_flag=True,
-    help="The y of given cryoSPARC picks counts from the last row: picked on micrographs of its "
-    "Patch Motion, to be used on those of another program.",
+    "--given-y",
+    type=click.Choice(GIVEN_Y),
+    default=GIVEN_Y[0],
+    show_default=True,
+    help="Whether the y of given cryoSPARC picks counts rows as they are stored or from the last "
+    "one; auto asks the micrographs which of the two lies on particles.",
 )
 @click.option(
     "--templates",
@@ -83,7 +86,7 @@ def command(
     parameter_path: Path,
     pickers: tuple[str, ...],
     given: tuple[Path, ...],
-    flip_given_y: bool,
+    given_y: str,
     template_path: Path | None,
     trial: bool,
     particles: int | None,
@@ -129,7 +132,7 @@ def command(
         templates_are_views=template_path is None or template_path.name != ROUND_SHAPE,
         pickers=pickers or (() if given else ("builtin",)),
         given=given,
-        flipped_y=flip_given_y,
+        flipped_y=None if given_y == "auto" else given_y == "flipped",
         particles=particles,
         boxes=boxes,
         threads=options.thread_count(threads),

@@ -16,13 +16,15 @@ from cryoverdict.cwl.summary import say
 if TYPE_CHECKING:
     from cryoverdict.features.optics import Optics
 
+DEFAULT_WORKFLOW, LEARNT_WORKFLOW = "preprocess", "continue"
+
 
 @click.command("run")
 @options.micrographs_argument
 @click.option(
     "--workflow",
     "workflow_name",
-    default="preprocess",
+    default=DEFAULT_WORKFLOW,
     show_default=True,
     metavar="NAME",
     help="A shipped workflow, or the path of your own (.cwl).",
@@ -52,6 +54,13 @@ if TYPE_CHECKING:
     help="Who classifies.  [default: builtin, which needs PyTorch]",
 )
 @click.option(
+    "--with",
+    "learnt",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="MODEL",
+    help="What `learn` wrote: judge, pick and sort by it, and classify a sample only.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -75,6 +84,7 @@ def command(
     diameter_a: float | None,
     pickers: tuple[str, ...],
     classifier: str | None,
+    learnt: Path | None,
     settings: tuple[str, ...],
     only_job: bool,
     output: Path,
@@ -91,16 +101,23 @@ def command(
     good_particles.star, good_particles.mrcs and good_particles.cs, a folder for each step,
     ledger.json, report/index.html, provenance.json, ro-crate-metadata.json, and workflow/: the
     workflow and its job, which any CWL runner can run again. A killed run resumes: what is done is
-    kept. With --workflow, the outputs of that workflow.
+    kept. With --workflow, the outputs of that workflow; with --with also saved/, which says what
+    was saved against the run that taught.
     """
     from cryoverdict.cwl.runner.board import board
-    from cryoverdict.cwl.runner.job import read_setting
+    from cryoverdict.cwl.runner.job import learnt_values, read_setting
     from cryoverdict.cwl.runner.needs import batch_ram_mib, check_classifier
     from cryoverdict.cwl.runner.run_folder import prepare_run, run_prepared
     from cryoverdict.cwl.runner.workflow_file import shipped_workflow
     from cryoverdict.engine.output_folder import writing_into
     from cryoverdict.features.micrograph_list import read_micrograph_list
+    from cryoverdict.reports.savings_report import report_savings
 
+    if learnt is not None:
+        if workflow_name != DEFAULT_WORKFLOW or diameter_a is not None or pickers:
+            msg = "--with goes without --workflow, --diameter-a and --picker: these are learnt"
+            raise click.UsageError(msg)
+        workflow_name = LEARNT_WORKFLOW
     workflow = shipped_workflow(workflow_name)
     listed = read_micrograph_list(micrographs, optics)
     cores = options.thread_count(threads)
@@ -114,6 +131,8 @@ def command(
         "picker": list(pickers) or None,
         "classifier": classifier,
     }
+    if learnt is not None:
+        values |= learnt_values(learnt)
     values |= dict(read_setting(text, workflow) for text in settings)
     check_classifier(workflow, values)
     with writing_into(output):
@@ -133,6 +152,8 @@ def command(
             with board({"measure": prepared.batches}, quiet or as_json) as show:
                 placed = run_prepared(prepared, jobs=cores, command=sys.argv, on_event=show)
             facts |= {path.name: str(path) for path in placed}
+            if learnt is not None:
+                facts["saved"] = str(report_savings(output, learnt))
     say(
         {**facts, "workflow": str(prepared.workflow), "job": str(prepared.job)},
         notes=(*listed.notes, *listed.unreadable.values()),

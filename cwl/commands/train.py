@@ -78,8 +78,7 @@ def command(
         say(facts, quiet=quiet, as_json=as_json)
         return
     from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
-    from cryoverdict.engine.models.offset_model import Recipe
-    from cryoverdict.engine.training.candidate import train_candidate
+    from cryoverdict.engine.training.candidate import micrograph_recipe, train_candidate
     from cryoverdict.engine.training.reading_sets import read_sets
     from cryoverdict.engine.training.simulated_sets import simulated_sets
     from cryoverdict.rules.rule_loader import load_rules
@@ -97,7 +96,7 @@ def command(
                 threads=options.thread_count(threads),
                 tick=tick,
             )
-    model = train_candidate(kind, rules, labelled, output, recipe=Recipe(seed=seed, company=True))
+    model = train_candidate(kind, rules, labelled, output, recipe=micrograph_recipe(seed))
     facts = {
         "learnt_from": str(model.card["learnt_from"]),
         "defects": ", ".join(model.defects),

@@ -23,6 +23,15 @@ def folder_value(path: Path) -> dict[str, str]:
     return {"class": "Directory", "path": str(path.absolute())}
 
 
+def learnt_values(model: Path) -> dict[str, dict[str, str]]:
+    """Return the inputs of the workflow that goes on with what was learnt."""
+    return {
+        "learnt": folder_value(model),
+        "classification": file_value(model / "classification.json"),
+        "confirmation": file_value(model / "confirmation.json"),
+    }
+
+
 def check_job(workflow: Path, values: Values) -> None:
     """Raise `InputError` unless ``values`` fit the inputs of a workflow; all faults at once.
 

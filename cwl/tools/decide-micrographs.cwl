@@ -74,6 +74,12 @@ inputs:
     doc: 'A model written by `train`, instead of the shipped one.'
     inputBinding:
       prefix: --model
+  - id: learnt
+    type: Directory?
+    label: What was learnt
+    doc: 'A folder that `learn` wrote; its expected yields join as evidence.'
+    inputBinding:
+      prefix: --learnt
   - id: threads
     type: int
     default: 1

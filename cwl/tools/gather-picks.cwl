@@ -57,24 +57,36 @@ inputs:
     doc: |
       Picks of RELION, crYOLO, Topaz or cryoSPARC, instead of the built-in picker; with --picker,
       consensus with it. Repeatable.
-  - id: flip_given_y
-    type: boolean?
-    label: Flip y of given picks
+  - id: given_y
+    type:
+      type: enum
+      name: given_y
+      symbols: [auto, as-stored, flipped]
+    default: auto
+    label: Rows of given picks
     doc: |
-      The y of given cryoSPARC picks counts from the last row: picked on micrographs of its Patch
-      Motion, to be used on those of another program.
+      Whether the y of given cryoSPARC picks counts rows as they are stored or from the last one;
+      auto asks the micrographs which of the two lies on particles.
     inputBinding:
-      prefix: --flip-given-y
+      prefix: --given-y
   - id: templates
     type: File?
     label: Templates
     doc: Templates, light on dark.
     inputBinding:
       prefix: --templates
+  - id: trial
+    type: boolean?
+    label: Trial
+    doc: |
+      For a first round: stop at the trial_particles of picking.json, the micrographs spread over
+      defocus.
+    inputBinding:
+      prefix: --trial
   - id: particles
     type: int?
     label: Number of particles
-    doc: 'Stop at so many particles, the micrographs spread over defocus: for a first round.'
+    doc: Stop at so many particles instead.
     inputBinding:
       prefix: --particles
   - id: box

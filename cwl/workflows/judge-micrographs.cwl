@@ -80,6 +80,12 @@ inputs:
     doc: 'A model of micrographs written by `cryoverdict train`, instead of the shipped one.'
     sbg:x: 300
     sbg:y: 600
+  - id: learnt
+    type: Directory?
+    label: What was learnt
+    doc: 'A folder that `cryoverdict learn` wrote; its expected yields join as evidence.'
+    sbg:x: 300
+    sbg:y: 960
   - id: threads
     type: int
     default: 1
@@ -140,6 +146,8 @@ steps:
         source: rules
       - id: model
         source: model
+      - id: learnt
+        source: learnt
       - id: threads
         source: threads
       - id: ram_mib

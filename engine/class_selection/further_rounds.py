@@ -20,7 +20,11 @@ from cryoverdict.engine.class_selection.round_decision import (
 )
 from cryoverdict.engine.class_selection.selecting import select_classes
 from cryoverdict.engine.class_selection.selection import ClassSelection
-from cryoverdict.engine.class_selection.selection_files import SELECTED, write_selection
+from cryoverdict.engine.class_selection.selection_files import (
+    GOOD_PROBABILITY,
+    SELECTED,
+    write_selection,
+)
 from cryoverdict.engine.classification.particle_lists import IMAGE, ParticleLists
 from cryoverdict.engine.classification.particle_stack import part_of
 from cryoverdict.engine.classification_run.builtin import RunOptions
@@ -143,7 +147,8 @@ def classify_again(
     rounds: list[FurtherRound] = []
     decisions = [decide_round(result, setup.rules)]
     while decisions[-1].explanation.favourable:
-        one = _round(result.number + 1, chosen, lists, output, setup)
+        share = expected_share(source / GOOD)
+        one = _round(result.number + 1, chosen, lists, share, output, setup)
         rounds.append(one)
         after_each(one)
         if not one.taken:
@@ -175,6 +180,14 @@ def classify_again(
     )
 
 
+def expected_share(star: Path) -> float | None:
+    """Return how many of the particles of a list are good, as its selection expects."""
+    tables = [table for table in read_star(star).values() if IMAGE in table.columns]
+    columns = [table.column(GOOD_PROBABILITY) for table in tables]
+    known = [float(value) for column in columns for value in column or ()]
+    return float(np.mean(known)) if known else None
+
+
 def ledger_of(reasons: Mapping[str, str]) -> Ledger:
     """Return the account: what kept each particle out, nothing for those kept."""
     found = Counter(reasons.values())
@@ -187,10 +200,11 @@ def _round(
     number: int,
     chosen: NDArray[np.int64],
     lists: ParticleLists,
+    passed_share: float | None,
     output: Path,
     setup: RoundSetup,
 ) -> FurtherRound:
-    """Classify the chosen particles and select among their classes."""
+    """Classify the chosen particles and select among their classes, knowing that they passed."""
     folder = output / f"round_{number}"
     part = ParticleLists(stack=part_of(lists.stack, chosen))
     classified = classify_step(
@@ -204,7 +218,9 @@ def _round(
         resident_mib=setup.resident_mib,
     )
     run = read_class_run(folder / "classified")
-    selection = select_classes(run, setup.judge, rule_layers=setup.rule_layers)
+    selection = select_classes(
+        run, setup.judge, rule_layers=setup.rule_layers, passed_share=passed_share
+    )
     (folder / "classes").mkdir(parents=True, exist_ok=True)
     ledger = write_selection(selection, folder / "classes")
     assert selection.particles is not None

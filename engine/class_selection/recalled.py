@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryoverdict.engine.class_selection.adapting import NAME as THRESHOLD
+from cryoverdict.engine.class_selection.adapting import THRESHOLD
 from cryoverdict.engine.class_selection.guards import GUARD, prices_of
 from cryoverdict.engine.class_selection.selecting import notes_on
 from cryoverdict.engine.class_selection.selection import ClassSelection, ParticleVerdicts

@@ -9,8 +9,9 @@ import numpy as np
 
 from cryoverdict.engine.class_selection.adapting import (
     adapted_judge,
+    passed_evidence,
     run_threshold,
-    shift_of,
+    threshold_evidence,
     told_apart,
 )
 from cryoverdict.engine.class_selection.guards import keep_rare_views, mass_guards, prices_of
@@ -30,14 +31,25 @@ DUPLICATE = 0.97
 
 
 def select_classes(
-    classes: ClassSet, judge: Judge, *, rule_layers: Sequence[Path] = ()
+    classes: ClassSet,
+    judge: Judge,
+    *,
+    rule_layers: Sequence[Path] = (),
+    passed_share: float | None = None,
 ) -> ClassSelection:
-    """Judge all class averages of a run, and its particles where they are listed."""
+    """Judge all class averages of a run, and its particles where they are listed.
+
+    ``passed_share`` is how many of the particles are good as a selection before this one expects,
+    where there was one.
+    """
     views = prepare_classes(classes)
     table = measure_views(views)
-    threshold = threshold_of(classes, judge, table)
-    adapted = adapted_judge(judge, shift_of(threshold))
-    found = tuple(told_apart(decide_table(adapted, table), judge, threshold))
+    known = () if passed_share is None else (passed_evidence(passed_share),)
+    threshold = threshold_of(classes, judge, table, sum(e.log_odds for e in known))
+    asked = threshold_evidence(threshold)
+    shifts = known if asked is None else (*known, asked)
+    adapted = adapted_judge(judge, sum(e.log_odds for e in shifts))
+    found = tuple(told_apart(decide_table(adapted, table), judge, shifts))
     found, rare = keep_rare_views(found, views, table)
     guards = (*rare, *mass_guards(found, views, found[0]))
     prices, total = prices_of(found, views, classes.assignments)
@@ -68,10 +80,13 @@ def select_classes(
     )
 
 
-def threshold_of(classes: ClassSet, judge: Judge, table: FeatureTable) -> float:
-    """Return the probability from which a class of this run is kept."""
+def threshold_of(classes: ClassSet, judge: Judge, table: FeatureTable, known: float = 0.0) -> float:
+    """Return the probability from which a class of this run is kept.
+
+    ``known`` is what is added to the judge's log-odds, from before.
+    """
     statistics = judge.rules.statistics(table)
-    log_odds = judge.log_odds(table, statistics)
+    log_odds = judge.log_odds(table, statistics) + known
     members = [a.members for a in classes.averages]
     counted = all(m is not None for m in members) and sum(m or 0 for m in members) > 0
     weights = np.array([float(m or 0) if counted else 1.0 for m in members])

@@ -20,6 +20,8 @@ from cryoverdict.features.star import UNKNOWN, StarTable, table_of, write_star
 STEP = "decide-classes"
 SELECTED = "selected_classes.mrcs"
 PARTICLE_TABLE = "particle_verdicts.parquet"
+# In the particles' lists: how probably the class of a particle is good.
+GOOD_PROBABILITY = "cryoverdictClassProbability"
 OUTPUTS = (
     "particles_good.star",
     "particles_rejected.star",
@@ -166,9 +168,7 @@ def _with_verdicts(
         for a, d in zip(selection.classes.averages, selection.decisions, strict=True)
     }
     added: dict[str, list[str]] = {
-        "cryoverdictClassProbability": [
-            f"{classes.get(int(assignments.number[i]), 0.0):.6f}" for i in where
-        ],
+        GOOD_PROBABILITY: [f"{classes.get(int(assignments.number[i]), 0.0):.6f}" for i in where],
         "cryoverdictKeepProbability": [_number(verdicts.probability[i]) for i in where],
     }
     if name == "rejected":

@@ -54,5 +54,20 @@ LEARNING = EvidenceKind(
             unit="1",
             meaning="The same over fifths of the defocus range.",
         ),
+        Fact(
+            name="sample_count",
+            unit="1",
+            meaning="Particles of the next data whose verdicts 2D classification confirms.",
+        ),
+        Fact(
+            name="confirmed_kept",
+            unit="1",
+            meaning="Of the particles that 2D classification selects, the share that was kept.",
+        ),
+        Fact(
+            name="confirmed_selected",
+            unit="1",
+            meaning="Of the particles that were kept, the share that 2D classification selects.",
+        ),
     ),
 )

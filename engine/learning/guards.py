@@ -5,30 +5,19 @@ Imported late: it loads PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cryoverdict.engine.belief import belief_of
-from cryoverdict.engine.decision import Decision, installed_version
-from cryoverdict.engine.explanation import gated
-from cryoverdict.engine.kinds.learning import LEARNING
 from cryoverdict.engine.learning.learnt_references import LearntReferences
 from cryoverdict.engine.learning.particle_lesson import ParticleLesson
 from cryoverdict.engine.learning.particle_training import TrainedClassifier
 from cryoverdict.engine.training.quality import area_under_roc
 from cryoverdict.features.feature import Absent, Answer
-from cryoverdict.features.table import FeatureTable
-from cryoverdict.rules.rule_loader import load_rules
 
 # Averages more alike than this, at the best turn, show one view.
 ALIKE = 0.85
 FIFTHS = 5
-# A model is used unless a guard speaks against it.
-PRIOR_LOG_ODDS = 2.0
 # The recall that the guards look at, which is also the usual one.
 USUAL_RECALL = 0.95
 
@@ -65,37 +54,6 @@ def training_facts(
         if fifth is None
         else change_of_shares(fifth[lesson.good], fifth[kept]),
     }
-
-
-def judge_learning(
-    name: str, facts: dict[str, Answer], rule_layers: Sequence[Path], digests: dict[str, str]
-) -> Decision:
-    """Return the decision whether a model is used: kept, unless a rule speaks against it."""
-    rules = load_rules(LEARNING.id, rule_layers, features=LEARNING.units())
-    names = tuple(fact.name for fact in LEARNING.facts)
-    answers = [facts.get(n, Absent("not known before training")) for n in names]
-    row = [np.nan if isinstance(a, Absent) else float(a) for a in answers]  # type: ignore[arg-type]
-    table = FeatureTable(
-        subjects=(name,),
-        features=names,
-        units=LEARNING.units(),
-        values=np.array([row]),
-        absent={
-            (name, n): a.reason
-            for n, a in zip(names, answers, strict=True)
-            if isinstance(a, Absent)
-        },
-    )
-    belief = belief_of(rules.findings(table)[name])
-    explanation = gated(PRIOR_LOG_ODDS, belief.weights, belief.gates, belief.could_not_say)
-    return Decision(
-        kind=LEARNING.decision,
-        subject=name,
-        outcome="use" if explanation.favourable else "refuse",
-        explanation=explanation,
-        digests={**digests, "features": table.digest, "rules": rules.digest},
-        version=installed_version(),
-    )
 
 
 def largest_view_share(references: LearntReferences) -> float:

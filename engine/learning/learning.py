@@ -23,13 +23,15 @@ from cryoverdict.engine.learning.frozen_particles import (
     read_frozen,
     write_frozen,
 )
-from cryoverdict.engine.learning.guards import judge_learning, lesson_facts, training_facts
-from cryoverdict.engine.learning.learnt_model import LearntModel, model_digest, read_learnt_model
+from cryoverdict.engine.learning.guard_decision import judge_learning
+from cryoverdict.engine.learning.guards import lesson_facts, training_facts
+from cryoverdict.engine.learning.learnt_model import LearntModel, read_learnt_model
 from cryoverdict.engine.learning.micrograph_yields import (
     Yields,
     disagreements,
     fitted_yields,
 )
+from cryoverdict.engine.learning.model_record import model_digest
 from cryoverdict.engine.learning.particle_lesson import (
     ParticleLesson,
     gather_lesson,
@@ -183,6 +185,7 @@ def _card(
             "The labels are the run's own result: what its selection of classes got wrong the "
             "model repeats. It knows one particle at one sampling."
         ),
+        "stack": sum(len(run.good.xy_px) for run in runs),
         "diameter_px": round(lesson.diameter_px, 4),
         "particles": {
             "good": int(lesson.good.sum()),

@@ -5,7 +5,6 @@ JSON, safetensors and MRC only: nothing in the folder can run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,16 +13,19 @@ from typing import Any
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.learning.learnt_references import Geometry, LearntReferences
+from cryoverdict.engine.learning.model_record import (
+    FORMAT,
+    MODEL,
+    NETWORKS,
+    REFERENCES,
+    read_model_record,
+)
 from cryoverdict.engine.learning.particle_measuring import Eyes
 from cryoverdict.engine.learning.particle_model import ParticleModel
 from cryoverdict.engine.learning.particle_network import ParticleNetwork
 from cryoverdict.engine.learning.yield_model import YieldModel
 from cryoverdict.engine.record_fault import record_fault
 from cryoverdict.features.weights_file import read_weights, write_weights
-
-MODEL = "model.json"
-REFERENCES, NETWORKS = "references.safetensors", "networks.safetensors"
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,25 +84,3 @@ def read_learnt_model(folder: Path) -> LearntModel:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         msg = f"{folder / MODEL}: not a learnt model: {record_fault(error)}; learn anew"
         raise EngineError(msg) from error
-
-
-def read_model_record(folder: Path) -> dict[str, Any]:
-    """Return the content of a folder's ``model.json``, without loading what it speaks of."""
-    path = folder / MODEL
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record["format"] != FORMAT:
-            msg = f"{path}: model format {record['format']}; accepted is {FORMAT}: learn anew"
-            raise EngineError(msg)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{path}: {record_fault(error)}; accepted is a folder that `learn` wrote"
-        raise EngineError(msg) from error
-    return record
-
-
-def model_digest(folder: Path) -> str:
-    """Return the digest of all that decides about particles in a model's folder."""
-    sha = hashlib.sha256()
-    for name in (MODEL, REFERENCES, NETWORKS):
-        sha.update((folder / name).read_bytes())
-    return sha.hexdigest()

@@ -18,7 +18,7 @@ STEP = "classify-particles"
 GOOD, REJECTED = "particles_good.star", "particles_rejected.star"
 TABLE = "particle_verdicts.parquet"
 SAMPLE = "sample"
-PROBABILITY = "cryoverdictGoodProbability"
+PROBABILITY, KEEP = "cryoverdictGoodProbability", "cryoverdictLearntKeep"
 BELOW = "below the learnt threshold"
 
 
@@ -54,6 +54,7 @@ def _with_verdicts(found: SortedParticles) -> StarTable:
     probability = found.probability
     added = {
         PROBABILITY: [f"{p:.6f}" for p in probability],
+        KEEP: [str(int(k)) for k in found.kept],
         "rlnClassNumber": [str(n) for n in found.number.tolist()],
         "rlnAnglePsi": [f"{_turn(-t):.6f}" for t in found.turn_deg.tolist()],
         "rlnOriginXAngst": [f"{-x:.6f}" for x in found.shift_a[:, 0].tolist()],

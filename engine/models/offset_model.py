@@ -44,10 +44,15 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The settings of a fit; with ``company`` a subject is compared with its data set, too."""
+    """The settings of a fit: ``rounds`` and ``depth`` are those of the trees.
+
+    With ``company`` a subject is compared with its data set, too. Its place there has no better
+    end, whatever the value has: far above all others is as odd as far below.
+    """
 
     prior_precision: float = 4.0
     rounds: int = 150
+    depth: int = 3
     seed: int = 0
     company: bool = False
 
@@ -56,6 +61,7 @@ class Recipe:
         return {
             "prior_precision": self.prior_precision,
             "rounds": self.rounds,
+            "depth": self.depth,
             "seed": self.seed,
             "company": self.company,
         }
@@ -95,6 +101,7 @@ class Members:
             data.weight,
             monotone=monotone,
             rounds=recipe.rounds,
+            depth=recipe.depth,
             seed=recipe.seed,
         )
         return cls(standardisation=standardisation, glm=glm, trees=trees)

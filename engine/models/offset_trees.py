@@ -33,6 +33,7 @@ class OffsetTrees:
         *,
         monotone: Sequence[int],
         rounds: int,
+        depth: int,
         seed: int,
     ) -> OffsetTrees:
         """Fit ``target`` (0 or 1) on raw ``values`` ``(rows, features)``, NaN where absent.
@@ -47,7 +48,7 @@ class OffsetTrees:
             "objective": "binary:logistic",
             "base_score": 0.5,
             "tree_method": "hist",
-            "max_depth": 3,
+            "max_depth": depth,
             "eta": 0.08,
             "min_child_weight": 5.0,
             "lambda": 5.0,

@@ -176,6 +176,8 @@ def _reasons(
     for which in AreaKind:
         if which != AreaKind.USABLE:
             reasons[kind == which] = which.name.lower()
+    beside = _beside_bars(image, found, 0.5 * parameters.diameter_a / image.pixel_size_a)
+    reasons[(reasons == "") & beside] = AreaKind.DARK_BAR.name.lower()
     reasons[(reasons == "") & (outside < margin)] = "edge"
     reasons[(reasons == "") & (found.score < threshold)] = "chance"
     reasons[(reasons == "") & (found.score > parameters.score_ceiling)] = "score_ceiling"
@@ -187,6 +189,23 @@ def _reasons(
     left = np.flatnonzero(reasons == "")
     reasons[left[parameters.most_per_micrograph :]] = "too_many"
     return reasons
+
+
+def _beside_bars(image: PickingImage, found: Found, reach_px: float) -> NDArray[np.bool_]:
+    """Return which places are so near a bar that it cuts the particle.
+
+    What a bar hides is no specimen, and its edge is as high as a particle.
+    """
+    from scipy import ndimage
+
+    bars = image.kind == AreaKind.DARK_BAR
+    if not bars.any() or not len(found):
+        return np.zeros(len(found), np.bool_)
+    away = ndimage.distance_transform_edt(~bars)
+    rows = np.clip(np.rint(found.y).astype(np.intp), 0, bars.shape[0] - 1)
+    columns = np.clip(np.rint(found.x).astype(np.intp), 0, bars.shape[1] - 1)
+    near: NDArray[np.bool_] = away[rows, columns] < reach_px
+    return near
 
 
 def _allowed_fraction(image: PickingImage, margin_a: float) -> float:

@@ -29,7 +29,7 @@ DIFFERENT = 1.35
 # It is plain to see by itself, hardly chance, and not only a few.
 PLAIN, CHANCE, SHARE = 4.5, 0.1, 0.1
 # The first size, if it is weak, leaves so much over that nothing can be said.
-PLAIN_FIRST = 3.8
+PLAIN_FIRST = 3.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -21,10 +21,12 @@ def read_cryosparc(path: Path, *, flipped_y: bool = False) -> dict[str, Picks]:
     """Return the picks of each micrograph path of a particle ``.cs`` file.
 
     cryoSPARC stores the centre as a fraction of the sides, x first, and the shape as rows and
-    columns. Its y counts the rows as they are stored where it read the micrograph itself. With
-    ``flipped_y`` it counts from the last row: for picks that were made on micrographs stored the
-    other way round, as those of its own Patch Motion are against RELION's and MotionCor's. Which
-    of the two holds cannot be seen from the file. Raises `InputError` for a ``.cs`` file without
+    columns. Whether y counts the rows as they are stored, or with ``flipped_y`` from the last one,
+    cannot be seen from the file, and those who convert it disagree: its origin is said to be the
+    lower left (pyem, issues 81 and 101, turns y round where the micrographs stay the same, and
+    does not where those of its Patch Motion are exchanged for RELION's or MotionCor's, which are
+    stored the other way up). `picking_run.row_order` asks the micrographs. Raises `InputError` for
+    a ``.cs`` file without
     locations; a job often keeps them in its passthrough file.
     """
     records = read_cs(path)

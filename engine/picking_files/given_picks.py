@@ -30,10 +30,14 @@ ENDINGS = ("_autopick", "_manualpick", "_topazpicks", "_extract", "_pick")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenPicks:
-    """The picks found for subjects, and the names that belong to no micrograph of the list."""
+    """The picks found for subjects, and the names that belong to no micrograph of the list.
+
+    ``of_cryosparc`` says whether any came from cryoSPARC, whose rows may count from the last one.
+    """
 
     picks: Mapping[str, Picks]
     unmatched: tuple[str, ...]
+    of_cryosparc: bool = False
 
 
 def read_given_picks(
@@ -50,7 +54,8 @@ def read_given_picks(
     known = _Known.of(subjects)
     picks: dict[str, Picks] = {}
     unmatched: list[str] = []
-    for path in [file for one in inputs for file in _files(one)]:
+    paths = [file for one in inputs for file in _files(one)]
+    for path in paths:
         for name, found in _read(path, flipped_y=flipped_y).items():
             subject = known.subject(name)
             if subject is None:
@@ -65,7 +70,11 @@ def read_given_picks(
         held = f", which speaks of {unmatched[0]}" if unmatched else ""
         msg = f"{given}: no picks for any micrograph of the list{held}; give the picker's output"
         raise InputError(msg)
-    return GivenPicks(picks=picks, unmatched=tuple(unmatched))
+    return GivenPicks(
+        picks=picks,
+        unmatched=tuple(unmatched),
+        of_cryosparc=any(path.suffix.lower() == ".cs" for path in paths),
+    )
 
 
 def read_autopick_list(path: Path, table: StarTable) -> dict[str, Picks]:

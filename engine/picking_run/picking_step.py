@@ -40,6 +40,7 @@ from cryoverdict.engine.picking_run.picking_all import (
     pick_all,
     pick_until,
 )
+from cryoverdict.engine.picking_run.row_order import row_order
 from cryoverdict.engine.picking_run.screening import dropping
 from cryoverdict.engine.picking_run.trial_order import trial_order
 from cryoverdict.features.micrograph_list import printable
@@ -68,7 +69,8 @@ class PickingRequest:
     picks of other programs, taken as one picker. Where there is more than one picker, their
     consensus is taken. ``templates_are_views`` is false where the template is a round shape, which
     outside programs have their own filters for. ``particles`` stops a trial at a subset spread
-    over defocus.
+    over defocus. ``flipped_y`` says how given cryoSPARC picks count rows, ``None`` that the
+    micrographs are asked.
     """
 
     parameters: PickingParameters
@@ -76,7 +78,7 @@ class PickingRequest:
     templates_are_views: bool = True
     pickers: tuple[str, ...] = (BUILTIN,)
     given: tuple[Path, ...] = ()
-    flipped_y: bool = False
+    flipped_y: bool | None = None
     particles: int | None = None
     boxes: bool = False
     threads: int = 1
@@ -134,7 +136,7 @@ def run_picking(
     if request.particles is not None:
         subjects = trial_order(subjects)
     store = PickStore(folder=output / STORE)
-    given = _given(listed, request)
+    given, row_note = _given(listed, request)
     work = _worked(subjects, request, output, store, given)
     outcomes = tuple(tracked(work, "picking", len(subjects)))
     if request.particles is not None:
@@ -143,6 +145,8 @@ def run_picking(
         for ahead in set(store.folder.glob("*.npz")) - done:
             ahead.unlink()
     run = _account(listed, outcomes, store, rules)
+    if row_note:
+        run = replace(run, notes=(*run.notes, row_note))
     if given is not None and given.unmatched:
         strange = f"{len(given.unmatched)} names among the given picks belong to no micrograph"
         note = f"{strange} of the list, such as {printable(given.unmatched[0])}"
@@ -151,12 +155,17 @@ def run_picking(
     return run
 
 
-def _given(listed: PickingList, request: PickingRequest) -> GivenPicks | None:
-    """Return the picks that came with the call, ``None`` where none did."""
+def _given(listed: PickingList, request: PickingRequest) -> tuple[GivenPicks | None, str]:
+    """Return the picks that came with the call, if any did, and how their rows count, if asked."""
     if not request.given:
-        return None
+        return None, ""
     names = [s.subject for s in listed.subjects]
-    return read_given_picks(request.given, names, flipped_y=request.flipped_y)
+    stored = read_given_picks(request.given, names, flipped_y=bool(request.flipped_y))
+    if request.flipped_y is not None or not stored.of_cryosparc:
+        return stored, ""
+    flipped = read_given_picks(request.given, names, flipped_y=True)
+    seen = row_order(listed.subjects, stored.picks, flipped.picks, request.parameters)
+    return (flipped if seen.flipped else stored), seen.sentence
 
 
 def _worked(

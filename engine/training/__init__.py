@@ -9,9 +9,13 @@ From the simulator
 
 What an image cannot show
     A blur shorter than three pixels, and in 8-bit pictures also defocus, thickness and dose, are
-    hidden (`visible_truth`): labels speak of what can be seen. What is bad only for hidden reasons
-    is left out. Verdicts between 0.35 and 0.65 of the severity scale are *unsure*: two experts
+    hidden (`visible_truth`), and so are double exposures, faint bubbles and what lay where the ice
+    is torn away: labels speak of what can be seen. What is bad only for hidden reasons is left out. Verdicts between 0.35 and 0.65 of the severity scale are *unsure*: two experts
     would differ. They weigh 0.3 in training, and evaluation tells both numbers, with and without.
+
+What a model compares
+    A value that is usual in one session is a fault in another: models of micrographs learn from
+    each value as it is, and from its robust z in its session (`engine.models.company`).
 
 From a facility's own labels
     ``cryoverdict catalogue export`` writes sets; ``train`` fits a candidate (`candidate`),

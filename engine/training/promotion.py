@@ -9,6 +9,7 @@ from typing import Any
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.kind import DecisionKind
+from cryoverdict.engine.models.company import uncompared
 from cryoverdict.engine.models.kind_model import KindModel, read_model
 from cryoverdict.engine.models.model_folder import models_folder
 from cryoverdict.engine.training.evaluation import FILE, INSTALLED, read_evaluation
@@ -75,7 +76,7 @@ def _foreign(kind: DecisionKind, rules: RuleSet, candidate: KindModel) -> list[s
     today = {f.name for f in kind.features()} | set(
         candidate.basis.names if candidate.basis else ()
     )
-    odd = sorted(set(candidate.favourable.features) ^ today)
+    odd = sorted(set(map(uncompared, candidate.favourable.features)) ^ today)
     if odd:
         reasons.append(
             f"it was fitted on other features than this version measures ({odd[0]} differs); "

@@ -84,7 +84,6 @@ class _Material:
         better = {f.name: MONOTONE[f.better] for f in features}
         # What the network takes for a fault may only speak against a subject.
         better |= dict.fromkeys(basis.answers if basis else (), -1)
-        better |= {compared(name): sign for name, sign in better.items()}
         values = np.vstack([_values(s, measured, names, basis) for s in sets])
         if parts.measurements and seen:
             blind = [j for j, name in enumerate(names) if is_component(uncompared(name))]

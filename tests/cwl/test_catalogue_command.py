@@ -213,10 +213,10 @@ def test_the_page_is_served_until_interrupted(place: str, folder: Path) -> None:
     url = line.split()[-1]
     assert line.startswith("label 3 micrographs at http://127.0.0.1:")
     told = json.dumps({"number": 1, "favourable": True, "grade": "great", "defects": []}).encode()
-    with urllib.request.urlopen(url + "label", told, timeout=20) as answer:
+    with urllib.request.urlopen(url + "label", told, timeout=120) as answer:
         assert json.load(answer)["given"] == 1
     process.send_signal(signal.SIGINT)
-    shown, _ = process.communicate(timeout=30)
+    shown, _ = process.communicate(timeout=120)
     assert json.loads(shown) == {"labelled": 1, "undone": 0, "waiting": 2, "notes": []}
     assert process.returncode == 0
 

@@ -339,4 +339,4 @@ def test_the_command_says_where_the_page_is(folder: Path) -> None:
         assert process.stdout.readline().startswith("http://127.0.0.1:")
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)

@@ -38,18 +38,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("Node and npm are not installed")
     folder = tmp_path_factory.mktemp("composer")
     (folder / "package.json").write_text("{}")
-    done = subprocess.run(
-        [
-            *(npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"),
-            *(f"{name}@npm:{package}" for name, package in LIBRARIES.items()),
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    if done.returncode != 0:
+    words = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+    words += [f"{name}@npm:{package}" for name, package in LIBRARIES.items()]
+    try:
+        subprocess.run(words, cwd=folder, capture_output=True, check=True, timeout=300)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         pytest.skip("npm's registry cannot be reached")
     return folder
 
@@ -62,7 +55,7 @@ def loaded(installed: Path, library: str, files: list[Path], saved: Path) -> lis
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -236,6 +236,23 @@ def test_a_trial_stops_at_a_subset(place: Path, capsys: pytest.CaptureFixture[st
     assert (summary["particles"], summary["kept"], summary["rejected"]) == (24, 2, 1)
 
 
+def test_a_trial_takes_its_number_from_the_decision(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decide("--quiet") == ExitCode.DONE
+    decision = json.loads((place / "how" / "picking.json").read_text())
+    assert decision["parameters"]["trial_particles"] == 4000
+    decision["parameters"]["trial_particles"] = 10
+    (place / "how" / "picking.json").write_text(json.dumps(decision))
+    assert picked("--trial", "--json") == ExitCode.DONE
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["kept"], summary["rejected"]) == (1, 2)
+    # A number of one's own goes before that of the decision.
+    assert picked("--trial", "--particles", "20", "--json") == ExitCode.DONE
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["kept"], summary["rejected"]) == (2, 1)
+
+
 def test_micrographs_that_are_all_gone_are_named(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

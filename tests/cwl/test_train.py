@@ -209,9 +209,11 @@ def test_model_copes_with_and_without_embeddings(trained: Path) -> None:
     beside = tuple(f"robust_z({n})" for n in alone if not n.endswith("_deg"))
     assert model.favourable.features == alone + beside
     assert values.shape[1] == len(alone + beside)
-    assert np.isfinite(values[:, len(table.features) :]).all()
+    seen = [j for j, name in enumerate(alone + beside) if "embedding_" in name]
+    assert len(seen) == 2 * len(model.basis.names)
+    assert np.isfinite(values[:, seen]).all()
     bare = replace(table, embeddings={})
-    assert np.isnan(model.values(bare)[:, len(table.features) :]).all()
+    assert np.isnan(model.values(bare)[:, seen]).all()
     kept = model.favourable.log_odds(model.values(bare), np.zeros(ROWS)) > 0
     truth = [session(5).labels[s].favourable for s in table.subjects]
     assert np.mean(kept == truth) > 0.95

@@ -189,6 +189,23 @@ def test_torn_ice_leaves_its_bright_side_unusable_and_not_the_ice() -> None:
     assert overlap(kind == AreaKind.BRIGHT, void) > 0.85
 
 
+def test_a_small_tear_does_not_make_film_of_ice_full_of_particles() -> None:
+    rows, columns = np.indices(SHAPE)
+    void = rows + 0.5 * columns + 6.0 * smooth(30.0, 4) < 110
+    ice = -2.0 + 0.5 * smooth(2.5, 9) - 3.0 * particles(60, 8.0)
+    kind = map_of(noise() + np.where(void, 0.0, ice)).kind
+    assert overlap(kind == AreaKind.BRIGHT, void) > 0.7
+    assert (kind == AreaKind.FILM).mean() < 0.02
+
+
+def test_nothing_is_usable_where_opaque_film_ends_in_bare_beam() -> None:
+    rows, columns = np.indices(SHAPE)
+    film = rows + 0.6 * columns + 5.0 * smooth(30.0, 4) < 260
+    mapped = map_of(np.where(film, -12.0 + 0.3 * noise(8), noise()))
+    assert mapped.fraction(AreaKind.USABLE) < 0.01
+    assert overlap(mapped.kind == AreaKind.FILM, film) > 0.8
+
+
 def test_without_film_its_edge_is_absent_or_zero() -> None:
     view = view_of(noise())
     assert value(area.film_edge_score, view) == 0.0

@@ -138,6 +138,19 @@ def test_each_place_is_picked_or_dropped_for_one_reason() -> None:
     assert picks.usable_fraction == pytest.approx(170 * 210 / 320**2, abs=0.01)
 
 
+def test_what_a_bar_cuts_is_dropped_with_it() -> None:
+    kind = np.zeros((320, 320), np.uint8)
+    kind[:, :62] = AreaKind.DARK_BAR
+    places = lattice()
+    picks = pick_image(painted(places, kind=kind), parameters())
+    radius = 0.5 * DIAMETER_A / PIXEL_A
+    assert picks.x_px.min() >= 61 + radius - 1.0
+    beside = (places[:, 1] > 62 + radius + 1.0) & (places[:, 1] < 62 + 3.0 * radius)
+    kept = np.count_nonzero(picks.x_px < 62 + 3.0 * radius)
+    assert kept == pytest.approx(np.count_nonzero(beside), abs=1)
+    assert len(picks.dropped["dark_bar"]) >= 6
+
+
 def test_two_close_balls_leave_one_and_say_so() -> None:
     places = np.array([[160.0, 150.0], [160.0, 163.0]])  # 0.65 diameters apart
     picks = pick_image(painted(places, noise=0.3), parameters(spacing_a=0.9 * DIAMETER_A))

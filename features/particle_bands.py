@@ -33,12 +33,17 @@ def _power(view: ParticleView) -> _Values:
         row = np.fft.rfftfreq(box)[None, :] * box
         ring = np.hypot(column, row)
         ends = [box / (2.0 * view.radius_px * part) for part in PARTS] + [0.45 * box]
-        bands = [(ring >= low) & (ring < high) for low, high in pairwise(ends)]
+        # The half plane stands for the whole: all but the columns that are their own mirror.
+        weight = np.full(ring.shape, 2.0, np.float32)
+        weight[:, 0] = 1.0
+        if box % 2 == 0:
+            weight[:, -1] = 1.0
         white = np.square(soft).sum()
-        means = [
-            spectrum[:, band].mean(axis=1) / white if band.any() else np.ones(len(view))
-            for band in bands
-        ]
+        means = []
+        for low, high in pairwise(ends):
+            counted = weight * ((ring >= low) & (ring < high))
+            total = max(float(counted.sum()), 1.0)
+            means.append((spectrum * counted).sum(axis=(1, 2)) / (white * total))
         return np.asarray(np.log(np.maximum(np.stack(means, axis=1), 1e-6)), np.float32)
 
     return view.once("band_power", make)

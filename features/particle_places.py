@@ -22,8 +22,8 @@ MOST_DEVIATIONS = 8.0
 class ParticlePlaces:
     """Coordinates, picker's scores and micrographs of some particles, ``(n,)`` each.
 
-    ``x_px``, ``y_px`` and ``diameter_px`` are in pixels of the micrograph; ``score`` is NaN where
-    the list has none; ``micrograph`` tells micrographs apart by number.
+    ``x_px``, ``y_px`` and ``diameter_px`` are in pixels of the micrograph; what the list does not
+    say is NaN; ``micrograph`` tells micrographs apart by number.
     """
 
     x_px: NDArray[np.float64]
@@ -99,9 +99,11 @@ def _neighbours(places: ParticlePlaces) -> tuple[Values, Values]:
     """Return distance to the nearest pick, and the number of picks around, of each particle."""
     from scipy.spatial import KDTree
 
-    nearest = np.full(len(places.x_px), FARTHEST)
-    count = np.zeros(len(places.x_px))
-    for mine in places.members():
+    known = np.isfinite(places.x_px) & np.isfinite(places.y_px)
+    nearest = np.where(known, FARTHEST, np.nan)
+    count = np.where(known, 0.0, np.nan)
+    for members in places.members():
+        mine = members[known[members]]
         if len(mine) < 2:
             continue
         points = np.stack([places.x_px[mine], places.y_px[mine]], axis=1) / places.diameter_px

@@ -17,13 +17,13 @@ SCREENING = "Xmipp screen particles (statistics of rings, Vargas et al. 2013)"
 @particle_feature(source=SCREENING)
 def core_level(view: ParticleView) -> _Values:
     """Mean grey of the inner half of the particle, in deviations of the ground."""
-    return view.within(0.0, 0.5).mean(axis=1)
+    return np.asarray(view.within(0.0, 0.5).mean(axis=1))
 
 
 @particle_feature(source=SCREENING)
 def particle_level(view: ParticleView) -> _Values:
     """Mean grey within the particle's radius, in deviations of the ground."""
-    return view.within(0.0, 1.0).mean(axis=1)
+    return np.asarray(view.within(0.0, 1.0).mean(axis=1))
 
 
 @particle_feature(source=SCREENING)

@@ -48,7 +48,7 @@ class ParticleView:
     @property
     def box(self) -> int:
         """Side of the images in pixels."""
-        return self.images.shape[-1]
+        return int(self.images.shape[-1])
 
     @property
     def radius(self) -> _Float:

@@ -106,7 +106,7 @@ def command(
     """
     from cryoverdict.cwl.runner.board import board
     from cryoverdict.cwl.runner.job import learnt_values, read_setting
-    from cryoverdict.cwl.runner.needs import batch_ram_mib, check_classifier
+    from cryoverdict.cwl.runner.needs import check_classifier, free_ram_mib, ram_values
     from cryoverdict.cwl.runner.run_folder import prepare_run, run_prepared
     from cryoverdict.cwl.runner.workflow_file import shipped_workflow
     from cryoverdict.engine.output_folder import writing_into
@@ -126,7 +126,7 @@ def command(
         "threads": cores,
         "seed": seed,
         "batch_size": batch_size,
-        "batch_ram_mib": batch_ram_mib(listed),
+        **ram_values(listed, None if only_job else free_ram_mib()),
         "diameter_a": diameter_a,
         "picker": list(pickers) or None,
         "classifier": classifier,

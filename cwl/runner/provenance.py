@@ -50,9 +50,12 @@ def input_records(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def knowledge_digests(rule_layers: Sequence[Path], models: Iterable[Path]) -> dict[str, Any]:
-    """Return the digests of the rules of every decision, as laid over, and of the models."""
+    """Return the digests of the rules of every decision, as laid over, and of the models.
+
+    Of models the files are digested, which says the same as `KindModel.digest`, and sooner.
+    """
     from cryoverdict.engine.kinds import EVIDENCE_KINDS, KINDS, PARAMETER_KINDS
-    from cryoverdict.engine.models.kind_model import read_model, shipped_model
+    from cryoverdict.engine.models.kind_model import shipped_text
     from cryoverdict.rules.rule_loader import load_rules
 
     units = {
@@ -60,15 +63,23 @@ def knowledge_digests(rule_layers: Sequence[Path], models: Iterable[Path]) -> di
         **{kind.id: kind.units() for kind in PARAMETER_KINDS},
         **{kind.id: kind.units() for kind in EVIDENCE_KINDS},
     }
-    given = {model.kind: model.digest for model in map(read_model, models)}
+    texts = [path.read_text(encoding="utf-8") for path in models]
+    given = {json.loads(text)["kind"]: _text_digest(text) for text in texts}
     return {
         "rules": {
             kind: load_rules(kind, rule_layers, features=known).digest
             for kind, known in units.items()
         },
-        "models": {kind.id: given.get(kind.id) or shipped_model(kind.id).digest for kind in KINDS},
+        "models": {
+            kind.id: given.get(kind.id) or _text_digest(shipped_text(kind.id)) for kind in KINDS
+        },
         "models_given": sorted(given),
     }
+
+
+def _text_digest(text: str) -> str:
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def versions() -> dict[str, str | None]:

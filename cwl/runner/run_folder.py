@@ -35,7 +35,7 @@ JOB = "job.yaml"
 LOG = "cwltool.log"
 EXPOSURES = "exposures.cs"
 # What every call says, whether the workflow asks for it or not.
-ALWAYS = ("threads", "seed", "batch_size", "batch_ram_mib")
+ALWAYS = ("threads", "seed", "batch_size", "batch_ram_mib", "ram_mib")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,9 @@ def read_process(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        process = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # libyaml, where PyYAML has it, is ten times as fast, and as safe.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        process = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         msg = f"{path}: not a CWL file ({' '.join(str(error).split())})"
         raise InputError(msg) from error

@@ -44,10 +44,10 @@ def select_classes(
     """
     views = prepare_classes(classes)
     table = measure_views(views)
-    known = () if passed_share is None else (passed_evidence(passed_share),)
-    threshold = threshold_of(classes, judge, table, sum(e.log_odds for e in known))
+    before = () if passed_share is None else (passed_evidence(passed_share),)
+    threshold = threshold_of(classes, judge, table, sum(e.log_odds for e in before))
     asked = threshold_evidence(threshold)
-    shifts = known if asked is None else (*known, asked)
+    shifts = before if asked is None else (*before, asked)
     adapted = adapted_judge(judge, sum(e.log_odds for e in shifts))
     found = tuple(told_apart(decide_table(adapted, table), judge, shifts))
     found, rare = keep_rare_views(found, views, table)

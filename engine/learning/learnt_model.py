@@ -25,7 +25,7 @@ from cryoverdict.engine.learning.particle_model import ParticleModel
 from cryoverdict.engine.learning.particle_network import ParticleNetwork
 from cryoverdict.engine.learning.yield_model import YieldModel
 from cryoverdict.engine.record_fault import record_fault
-from cryoverdict.features.weights_file import read_weights, write_weights
+from cryoverdict.features.weights_file import Weights, read_weights, write_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +45,7 @@ class LearntModel:
         """Write the model into a folder, the card last; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.eyes.references.write(folder / REFERENCES)
-        weights = {}
+        weights: Weights = {}
         for number, network in enumerate(self.eyes.networks):
             weights |= network.weights(f"{number}.")
         write_weights(folder / NETWORKS, weights)

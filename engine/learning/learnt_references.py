@@ -6,7 +6,6 @@ that they are no part of. Imported late: it loads PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,7 +158,7 @@ def learn_references(
     chosen: NDArray[np.bool_],
     number: NDArray[np.int64],
     averages: NDArray[np.float32],
-    good: Sequence[bool],
+    good: NDArray[np.bool_],
 ) -> LearntReferences:
     """Average the ``chosen`` particles of each class anew, aligned to the class's old average.
 
@@ -170,7 +169,7 @@ def learn_references(
     grid = images.grid
     members = np.array([int((chosen & (number == k)).sum()) for k in range(len(averages))])
     used = np.flatnonzero(members >= FEWEST_MEMBERS)
-    if not any(good[k] for k in used):
+    if not good[used].any():
         msg = "no good class has particles enough to be averaged anew; learn from more data"
         raise EngineError(msg)
     with torch.inference_mode():
@@ -203,7 +202,7 @@ def learn_references(
         averages=np.concatenate([m.averages.numpy() for m in made]).astype(np.complex64),
         variance=np.concatenate([m.variance.numpy() for m in made]).astype(np.float32),
         members=members[used].astype(np.float32),
-        good=np.array([bool(good[k]) for k in used]),
+        good=np.asarray(good[used], np.bool_),
         noise=noise.numpy().astype(np.float32),
         number=used.astype(np.int64) + 1,
     )

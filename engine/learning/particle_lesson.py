@@ -64,7 +64,7 @@ class ParticleLesson:
         """Mean defocus of each particle; NaN where it is unknown."""
         if self.stack.defocus_a is None:
             return np.full(len(self.good), np.nan)
-        return self.stack.defocus_a.mean(axis=1).astype(np.float64)
+        return np.asarray(self.stack.defocus_a.mean(axis=1), np.float64)
 
 
 def gather_lesson(

@@ -89,7 +89,7 @@ def train_particles(
         for side in (0, 1):
             taught = (half == side) & ~back
             references = learn_references(
-                images, taught, lesson.number, lesson.averages, lesson.good_class.tolist()
+                images, taught, lesson.number, lesson.averages, lesson.good_class
             )
             network = train_network(
                 Lesson(
@@ -106,7 +106,7 @@ def train_particles(
         both = Eyes(
             geometry=geometry,
             references=learn_references(
-                images, ~back, lesson.number, lesson.averages, lesson.good_class.tolist()
+                images, ~back, lesson.number, lesson.averages, lesson.good_class
             ),
             networks=networks,
         )

@@ -166,7 +166,7 @@ def match_particles(
         top=rows["top"],
         number=references.number[rows["best"].astype(np.intp)],
         turn_deg=rows["turn"],
-        shift_px=shift,
+        shift_px=np.asarray(shift, np.float64),
     )
 
 
@@ -223,4 +223,5 @@ def _log_share(share: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray
     """Return the logarithm of what some classes hold of each particle; NaN without such classes."""
     if not chosen.any():
         return np.full(len(share), np.nan)
-    return np.log(np.maximum(share[:, chosen].sum(axis=1), np.exp(-SUREST)))
+    held = share[:, chosen].sum(axis=1)
+    return np.asarray(np.log(np.maximum(held, np.exp(-SUREST))), np.float64)

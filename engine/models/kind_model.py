@@ -157,9 +157,13 @@ def values_of(
 
 def shipped_model(kind: str) -> KindModel:
     """Return the model that ships with the package for one kind of decision."""
-    name = f"{kind}.json"
-    entry = files("cryoverdict.engine.models").joinpath("shipped").joinpath(name)
-    return KindModel.from_text(entry.read_text(encoding="utf-8"), name)
+    return KindModel.from_text(shipped_text(kind), f"{kind}.json")
+
+
+def shipped_text(kind: str) -> str:
+    """Return the file's content of the model that ships for one kind of decision."""
+    shipped = files("cryoverdict.engine.models").joinpath("shipped")
+    return shipped.joinpath(f"{kind}.json").read_text(encoding="utf-8")
 
 
 def read_model(path: Path) -> KindModel:

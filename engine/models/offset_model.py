@@ -113,6 +113,13 @@ class Members:
         glm_terms = self.glm.terms(self.standardisation.apply(values))
         return self.glm.intercept, glm_terms, *self.trees.terms(values)
 
+    def margins(
+        self, values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what GLM and trees say of each row: the sums of `terms`, found faster."""
+        told = self.glm.intercept + self.standardisation.apply(values) @ self.glm.coefficients
+        return told, self.trees.margin(values)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffsetModel:
@@ -168,8 +175,10 @@ class OffsetModel:
         self, values: NDArray[np.float64], offset: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the log-odds of the target for each row."""
-        prior, terms = self.terms(values)
-        total: NDArray[np.float64] = prior + offset + terms.sum(axis=1)
+        glm, trees = self.members.margins(values)
+        total: NDArray[np.float64] = (
+            self.intercept + offset + self.glm_weight * glm + self.tree_weight * trees
+        )
         return total
 
     def to_dict(self) -> dict[str, Any]:

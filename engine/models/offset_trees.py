@@ -68,6 +68,15 @@ class OffsetTrees:
         contributions = self.booster.predict(data, pred_contribs=True).astype(np.float64)
         return float(contributions[0, -1]) if len(values) else 0.0, contributions[:, :-1]
 
+    def margin(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the trees' sum ``(rows,)``: what `terms` add up to, many times faster."""
+        import xgboost
+
+        if not len(values):
+            return np.zeros(0)
+        told = self.booster.predict(xgboost.DMatrix(values), output_margin=True)
+        return np.asarray(told, np.float64)
+
     def to_dict(self) -> dict[str, Any]:
         """Return XGBoost's own JSON."""
         record: dict[str, Any] = json.loads(bytes(self.booster.save_raw("json")))

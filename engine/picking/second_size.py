@@ -26,6 +26,8 @@ from cryoverdict.features.area_map import AreaKind
 # A second size is looked for at these ratios to the first, and is one from this ratio on.
 STARTS = (0.4, 0.55, 0.7, 1.45, 1.9, 2.5)
 DIFFERENT = 1.35
+# Bodies of these sizes contend with the first for each place.
+RIVALS = (0.6, 1.0, 1.65)
 # It is plain to see by itself, hardly chance, and not only a few.
 PLAIN, CHANCE, SHARE = 4.5, 0.1, 0.1
 # The first size, if it is weak, leaves so much over that nothing can be said.
@@ -81,20 +83,24 @@ def _density(made: Trial) -> float:
 
 
 def _without_first(image: PickingImage, first: Size) -> PickingImage:
-    """Return an image without the particles of the first size, their places not usable."""
+    """Return an image without the particles of the first size, their places not usable.
+
+    Of the first size is what it fits better than a body of far less or far more.
+    """
     diameter_a, pixel_a = first.diameter_a, image.pixel_size_a
     field = picking_field(image, diameter_a)
     made = search(
         field,
-        (profile_of(first.body),),
+        tuple(profile_of(first.body.scaled(ratio)) for ratio in RIVALS),
         Rings.of(diameter_a, pixel_a),
         spacing_a=SPACING * diameter_a,
     )
     found = made.found(field.transform, first.made.threshold)
-    found = found.only(inside_usable(made, found))
+    own_size = RIVALS.index(1.0)
+    found = found.only(inside_usable(made, found) & (found.reference == own_size))
     reach_px = REACH * diameter_a / pixel_a
-    own = own_scores(made.detector, 0, found.y, found.x, found.score, reach_px)
-    rest = field.image_of(without(made.detector, 0, field.transform, found.y, found.x, own))
+    own = own_scores(made.detector, own_size, found.y, found.x, found.score, reach_px)
+    rest = field.image_of(without(made.detector, own_size, field.transform, found.y, found.x, own))
     kind = image.kind.copy()
     taken = _discs(image, found.y, found.x, 0.5 * first.body.extent_a / pixel_a)
     kind[taken] = AreaKind.AGGREGATE

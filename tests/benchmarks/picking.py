@@ -62,6 +62,7 @@ from tests.benchmarks.picking_sessions import (
 MATCH = 0.35
 # Views that the second round's class averages show, their resolution and pixels across.
 VIEWS, VIEW_RESOLUTION_A, VIEW_PIXELS = 8, 15.0, 40.0
+VIEW_NOISE = 0.02
 _Double = NDArray[np.float64]
 
 
@@ -101,10 +102,13 @@ def ideal_views(model: BeadModel, seed: int) -> Templates:
         seed=seed + 1,
     )
     images = np.stack([bank.projection(number) for number in range(VIEWS)])
-    room = max(0, round(0.25 * bank.box))
+    room = round(0.25 * bank.box)
     padded = np.pad(images, ((0, 0), (room, room - 1), (room, room - 1)))
+    # Ground of one grey value would be taken for what lies beyond a mask.
+    noise = np.random.default_rng(seed).standard_normal(padded.shape)
+    shown = padded + VIEW_NOISE * float(images.std()) * noise
     return Templates(
-        images=padded.astype(np.float32),
+        images=shown.astype(np.float32),
         pixel_size_a=pixel_a,
         weights=np.full(VIEWS, 1.0 / VIEWS),
     )

@@ -13,6 +13,7 @@ import yaml
 from cryoverdict.cwl.runner.crate import crate_of
 from cryoverdict.cwl.runner.cwltool_log import errors_of, read_events
 from cryoverdict.cwl.runner.job import check_job, file_value, read_setting, write_job
+from cryoverdict.cwl.runner.needs import free_ram_mib, ram_values
 from cryoverdict.cwl.runner.placing import LINKED_FROM_BYTES, place_outputs
 from cryoverdict.cwl.runner.provenance import input_records
 from cryoverdict.cwl.runner.workflow_file import (
@@ -23,7 +24,13 @@ from cryoverdict.cwl.runner.workflow_file import (
 )
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.features.input_error import InputError
+from cryoverdict.features.micrograph import Micrograph
+from cryoverdict.features.micrograph_list import MicrographList
 
+MEMORY = """MemTotal:       24111972 kB
+MemFree:          901232 kB
+MemAvailable:    3072000 kB
+"""
 WORKFLOW = """
 cwlVersion: v1.0
 class: Workflow
@@ -133,6 +140,21 @@ def test_the_copy_of_a_workflow_is_whole(tmp_path: Path) -> None:
     assert copied == tmp_path / "workflows" / "judge-micrographs.cwl"
     assert [p.name for p in files_of(copied)] == [p.name for p in files_of(original)]
     assert all(p.is_relative_to(tmp_path) for p in files_of(copied))
+
+
+def test_jobs_ask_for_no_more_memory_than_is_free(tmp_path: Path) -> None:
+    """Cwltool would not begin them: on a small machine nothing would ever run."""
+    (tmp_path / "meminfo").write_text(MEMORY)
+    free_mib = free_ram_mib(tmp_path / "meminfo")
+    assert free_mib == 2700
+    assert free_ram_mib(tmp_path / "no such file") is None
+    large = tmp_path / "large.mrc"
+    with large.open("wb") as file:
+        file.truncate(400 << 20)
+    listed = MicrographList(micrographs=(Micrograph(path=large, subject="large.mrc"),))
+    assert ram_values(listed, None) == {"batch_ram_mib": 4512}
+    assert ram_values(listed, free_mib) == {"batch_ram_mib": 2700, "ram_mib": 2700}
+    assert ram_values(listed, 64000) == {"batch_ram_mib": 4512, "ram_mib": None}
 
 
 LOG = """INFO cwltool 3.3

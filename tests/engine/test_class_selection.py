@@ -12,7 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryoverdict.engine.class_selection.adapting import LOWEST_THRESHOLD, run_threshold
+from cryoverdict.engine.class_selection.adapting import (
+    HIGHEST_SHARE,
+    LOWEST_THRESHOLD,
+    PASSED,
+    run_threshold,
+)
 from cryoverdict.engine.class_selection.class_labels import label_of
 from cryoverdict.engine.class_selection.class_truth import ClassTruth
 from cryoverdict.engine.class_selection.guards import (
@@ -97,6 +102,23 @@ def test_the_threshold_follows_the_run() -> None:
     assert run_threshold(poor, even) == pytest.approx(p[:3].sum() / (3 + p.sum()), rel=1e-9)
     assert run_threshold(np.full(3, -9.0), np.ones(3)) == LOWEST_THRESHOLD
     assert run_threshold(poor, np.array([1.0, 1.0, 1.0, 1e6])) < run_threshold(poor, even)
+
+
+def test_what_passed_before_is_evidence_of_its_own(
+    classes: ClassSet, selection: ClassSelection
+) -> None:
+    again = select_classes(classes, seat_judge(SELECT_CLASSES), passed_share=0.9)
+    surer = select_classes(classes, seat_judge(SELECT_CLASSES), passed_share=0.999)
+    for old, new, most in zip(selection.decisions, again.decisions, surer.decisions, strict=True):
+        told = {e.name: e for e in new.explanation.evidence}
+        assert told[PASSED].log_odds == pytest.approx(np.log(9.0))
+        assert told[PASSED].value == 0.9
+        assert new.explanation.prior_log_odds == pytest.approx(old.explanation.prior_log_odds)
+        assert bool(new.explanation.gates) == bool(old.explanation.gates)
+        (highest,) = (e.value for e in most.explanation.evidence if e.name == PASSED)
+        assert highest == HIGHEST_SHARE
+    # What a gate shuts stays out, whatever was thought of its particles.
+    assert not any(d.explanation.favourable for d in again.decisions if d.explanation.gates)
 
 
 def test_a_rare_view_that_looks_real_is_kept_and_flagged(

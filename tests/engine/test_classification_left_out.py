@@ -7,11 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cryoverdict.engine.classification.classifier import _prepared, _Run, _stages  # noqa: E402
+from cryoverdict.engine.classification.classifier import _prepared, _stages  # noqa: E402
 from cryoverdict.engine.classification.parameters import ClassificationParameters  # noqa: E402
 from cryoverdict.engine.classification.particle_stack import open_stack  # noqa: E402
 from cryoverdict.engine.classification.polar_images import PolarImages  # noqa: E402
 from cryoverdict.engine.classification.references import Sums  # noqa: E402
+from cryoverdict.engine.classification.run import Run  # noqa: E402
 from cryoverdict.engine.classification.seeding import (  # noqa: E402
     Assigned,
     image_power,
@@ -87,15 +88,15 @@ def test_an_empty_class_gets_half_of_the_largest_one(images: PolarImages) -> Non
 def test_what_a_lane_brings_does_not_change_what_it_is_compared_with(images: PolarImages) -> None:
     with torch.inference_mode():
         stages = _stages(images)
-        run = _Run.begin(images, stages, np.random.default_rng(1), 1)
+        run = Run.begin(images, stages, np.random.default_rng(1), 1)
         assert run.lanes == []
         run.iterate(1, stages[0])
         assert len(run.lanes) == 8
-        before = [run._search(stages[1], lane).reference.clone() for lane in (2, 3)]
+        before = [run.search_without(lane, stages[1]).reference.clone() for lane in (2, 3)]
         more = 0.2 * run.sums.signal[1]
         run.lanes[3].signal[0] += more
         run.sums.signal[1] += more
-        after = [run._search(stages[1], lane).reference for lane in (2, 3)]
+        after = [run.search_without(lane, stages[1]).reference for lane in (2, 3)]
     scale = before[1].abs().max()
     assert (after[1] - before[1]).abs().max() < 1e-4 * scale
     assert (after[0] - before[0]).abs().max() > 1e-2 * scale

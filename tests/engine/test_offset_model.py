@@ -51,9 +51,9 @@ def test_what_the_offset_says_is_not_learnt_again(model: OffsetModel) -> None:
 def test_terms_add_up_to_the_log_odds(model: OffsetModel) -> None:
     rows = data(1, 200)
     prior, terms = model.terms(rows.values)
-    assert np.allclose(
-        prior + rows.offset + terms.sum(axis=1), model.log_odds(rows.values, rows.offset)
-    )
+    summed = prior + rows.offset + terms.sum(axis=1)
+    # The trees add up in single precision, in another order.
+    assert np.allclose(summed, model.log_odds(rows.values, rows.offset), atol=2e-5)
 
 
 def test_probabilities_are_calibrated_on_unseen_data(model: OffsetModel) -> None:

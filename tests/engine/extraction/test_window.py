@@ -138,6 +138,14 @@ def test_each_edge_policy_allows_its_own_margin(edge: str, allowed: tuple[int, i
     )
 
 
+def test_at_a_corner_the_losses_at_both_borders_add_up() -> None:
+    settings = ExtractionSettings.from_settings(GOOD)
+    x = np.array([17, 17, 20])
+    y = np.array([100, 17, 20])
+    # Beyond one border 9.0 % of the disc; at (17, 17) twice that, at (20, 20) twice 4.0 %.
+    assert over_the_edge(x, y, (200, 200), settings).tolist() == [False, True, False]
+
+
 def test_a_particle_is_as_wide_as_its_mask_and_never_reaches_the_background() -> None:
     def radius(**more: float) -> int:
         return ExtractionSettings.from_settings({**GOOD, **more}).particle_radius_px

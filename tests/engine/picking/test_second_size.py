@@ -14,11 +14,11 @@ from cryoverdict.engine.picking.size_search import Size, confirmed
 from tests.engine.picking.painted import DIAMETER_A, lattice, painted
 
 SIDE = 560
-LARGE_A = 210.0
+LARGE_A = 220.0
 
 
 def mixed(seed: int) -> PickingImage:
-    """Return a picture of small balls and, on every third place, large ones."""
+    """Return a picture of large balls and, between them, small ones."""
     places = lattice(side=SIDE, step=64.0)
     third = np.arange(len(places)) % 3 == 0
     small = painted(places[~third], side=SIDE, height=2.2, seed=seed)

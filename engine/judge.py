@@ -17,6 +17,7 @@ from cryoverdict.engine.models.company import Company, is_compared, taken_alone,
 from cryoverdict.engine.models.embedding_basis import is_component
 from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import OffsetModel
+from cryoverdict.engine.training.visible_truth import HIDDEN_IN_PICTURES
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.rules.data_set_statistics import DataSetStatistics
 from cryoverdict.rules.effect import LogOdds, Reject
@@ -32,6 +33,8 @@ SMALL_TERMS = "other_features"
 EMBEDDING = "embedding"
 SEEN_BY_NETWORK = "What the image network sees in the micrograph, beyond what is measured."
 DEFECT_PROBABILITY = 0.5
+# Known of every micrograph that came with its counts, and of no picture.
+COUNTS = "grey_mean_count"
 # Thumbnails without a pixel size still have half of the measurements; with less the prior decides.
 FEWEST_KNOWN = 0.4
 
@@ -64,6 +67,7 @@ class Judge:
         away, trust = self.trust(table, kinds)
         grades = self._grade_log_odds(values)
         defects = self._defect_log_odds(values, [beliefs[s] for s in table.subjects])
+        hidden = _hidden(table)
         digests = {
             "features": table.digest,
             "rules": self.rules.digest,
@@ -82,7 +86,10 @@ class Judge:
                 outcome=self.outcome(explanation),
                 explanation=explanation,
                 grade=self._grade(explanation, grades, i),
-                defects=_named(explanation, {name: float(d[i]) for name, d in defects.items()}),
+                defects=_named(
+                    explanation,
+                    {name: float(d[i]) for name, d in defects.items() if name not in hidden[i]},
+                ),
                 review=bool(reasons),
                 review_reasons=reasons,
                 digests=digests,
@@ -215,6 +222,14 @@ class Judge:
         if known < FEWEST_KNOWN * most:
             reasons.append(f"only {known} of {most} measurements could be made")
         return tuple(reasons)
+
+
+def _hidden(table: FeatureTable) -> list[frozenset[str]]:
+    """Return for each subject the defects that its image cannot show, so nobody can name."""
+    known = np.ones(len(table.subjects), dtype=bool)
+    if COUNTS in table.features:
+        known = np.isfinite(table.column(COUNTS))
+    return [frozenset() if counted else HIDDEN_IN_PICTURES for counted in known]
 
 
 def _named(explanation: Explanation, log_odds: Mapping[str, float]) -> tuple[Defect, ...]:

@@ -25,6 +25,12 @@ from cryoverdict.cwl.summary import say
     metavar="MODEL",
     help="An earlier model, which this one must not be worse than.",
 )
+@click.option(
+    "--catalogue",
+    "url",
+    metavar="URL",
+    help="Enter the labels that follow for micrographs, marked as derived, into this catalogue.",
+)
 @options.output_option
 @options.rules_option
 @options.seed_option
@@ -34,6 +40,7 @@ from cryoverdict.cwl.summary import say
 def command(
     runs: tuple[Path, ...],
     before: Path | None,
+    url: str | None,
     output: Path,
     rule_layers: tuple[Path, ...],
     seed: int,
@@ -71,6 +78,12 @@ def command(
             tick=tick,
         )
         page = report_learning(output, learnt)
+    entered = 0
+    if url is not None:
+        from cryoverdict.engine.learning.derived_labels import enter_derived
+
+        cores = options.thread_count(threads)
+        entered, _ = enter_derived(learnt.runs, learnt.yields, url, threads=cores)
     card = learnt.model.card
     yields = card["yields"]
     say(
@@ -80,6 +93,7 @@ def command(
             "kept_back_auc": card["facts"].get("kept_back_auc"),
             "picker_auc": card["facts"].get("picker_auc"),
             "yields": "too few micrographs" if yields is None else yields["says"],
+            "derived_labels": entered,
             "model": str(output),
             "report": str(page),
         },

@@ -25,6 +25,12 @@ inputs:
     doc: An earlier model, which this one must not be worse than.
     inputBinding:
       prefix: --before
+  - id: catalogue
+    type: string?
+    label: Catalogue
+    doc: Enter the labels that follow for micrographs, marked as derived, into this catalogue.
+    inputBinding:
+      prefix: --catalogue
   - id: rules
     type:
       - "null"

@@ -60,8 +60,9 @@ USUAL_SAMPLE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learnt:
-    """What was learnt, the decision whether to use it, and the lesson."""
+    """What was learnt, the decision whether to use it, and the runs and lesson that taught."""
 
+    runs: tuple[FinishedRun, ...]
     model: LearntModel
     decision: Decision
     lesson: ParticleLesson
@@ -117,7 +118,14 @@ def learn(
     decision = replace(decision, digests={**decision.digests, **digest})
     write_decisions(output / "decisions.jsonl", [decision])
     shutil.rmtree(output / WORK)
-    return Learnt(model=model, decision=decision, lesson=lesson, trained=trained, yields=yields)
+    return Learnt(
+        runs=tuple(runs),
+        model=model,
+        decision=decision,
+        lesson=lesson,
+        trained=trained,
+        yields=yields,
+    )
 
 
 def _refuse(decision: Decision, output: Path) -> None:

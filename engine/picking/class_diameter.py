@@ -92,10 +92,14 @@ def mask_radius_px(image: _Float) -> float:
 
 
 def _is_cut(inside: NDArray[np.bool_], mask_px: float) -> bool:
-    """Return whether a particle fills part of the circle where its mask begins to fade."""
+    """Return whether a particle fills part of the circle where its mask begins to fade.
+
+    Without a mask it is the border of the box that would cut.
+    """
     side = inside.shape[0]
     y, x = np.mgrid[:side, :side] - side // 2
-    circle = np.abs(np.hypot(y, x) - (mask_px - MASK_EDGE_PX)) < 1.0
+    fades = MASK_EDGE_PX if mask_px < side // 2 else 1.0
+    circle = np.abs(np.hypot(y, x) - (mask_px - fades)) < 1.0
     return bool(circle.any()) and float(inside[circle].mean()) > CUT_ARC
 
 

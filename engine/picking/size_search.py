@@ -190,7 +190,10 @@ def middle_size(
 
 
 def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: int) -> float:
-    """Return the share of the places of a small size that lie in places of a large one."""
+    """Return the share of the places of a small size that lie in places of a large one.
+
+    Of those that chance does not explain: it lays its finds anywhere.
+    """
     from scipy.spatial import KDTree
 
     made = trial(
@@ -212,4 +215,4 @@ def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: in
         reach_px = 0.5 * large.diameter_a / other.detector.field.image.pixel_size_a
         away, _ = KDTree(np.stack((others.y, others.x), axis=1)).query(places)
         inside += int(np.count_nonzero(away < reach_px))
-    return inside / max(total, 1)
+    return inside / max(total * (1.0 - made.rate), 1.0)

@@ -168,11 +168,17 @@ def _estimates(done: Surveyed) -> dict[str, Estimate]:
     low, high = _interval(done.spread)
     said: dict[str, Estimate] = {}
     if done.classes is not None:
+        seen = "Disc with the mean area of the good class averages, weighted by their particles."
+        if p.diameter_a > done.classes.diameter_a:
+            seen = (
+                f"Measured in the micrographs: {done.classes.cut_share:.0%} of the good particles "
+                f"are in class averages that their mask cuts, to {done.classes.diameter_a:.0f} Å."
+            )
         said["diameter_a"] = Estimate(
             value=p.diameter_a,
             low=done.classes.smallest_a,
-            high=done.classes.largest_a,
-            text="Disc with the mean area of the good class averages, weighted by their particles.",
+            high=max(done.classes.largest_a, p.diameter_a),
+            text=seen,
         )
         said["extent_a"] = Estimate(
             value=done.classes.longest_a, text="Longest view among the good class averages."

@@ -25,6 +25,7 @@ DEFOCUS = ("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
 LENS = ("rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast")
 ALIGNED = ("rlnAnglePsi", "rlnClassNumber")
 PICK = "cryoverdictPick"
+GOOD_PROBABILITY = "cryoverdictGoodProbability"
 GROUPS = ("blob", "ctf", "alignments2D", "location")
 
 
@@ -54,7 +55,8 @@ def write_particles_cs(
 
     Fields and their types are those of cryoSPARC's own particle files: ``blob`` always, ``ctf``
     where defocus and lens are known, ``alignments2D`` where there are angles and classes,
-    ``location`` where there are micrographs. Angles are in radians, shifts in pixels of the stack
+    ``location`` where there are micrographs, and ``cryoverdict/good_probability`` where a learnt
+    model has given one. Angles are in radians, shifts in pixels of the stack
     with RELION's sign, classes counted from 0. The ``uid`` is the one that came with the particles
     (`cryosparcUid`), else made of micrograph and pick, so that it is the same in each run. Returns
     the groups of fields that could not be written.
@@ -89,6 +91,9 @@ def _fields(
     }
     fields |= _ctf(particles, placed)
     fields |= _alignments(particles, placed)
+    good = particles.numbers(GOOD_PROBABILITY)
+    if good is not None:
+        fields["cryoverdict/good_probability"] = good[placed.index].astype(np.float32)
     return fields | _location(particles, placed)
 
 

@@ -226,7 +226,7 @@ def sizes() -> None:
     import mrcfile
 
     small = Session(
-        particle="4OYN",
+        particle="1KX5",
         pixel_a=2.0,
         voltage_kv=300.0,
         focus_a=(1.5e4, 1.5001e4),
@@ -235,7 +235,7 @@ def sizes() -> None:
         contrast=0.9,
         side=1536,
     )
-    large = replace(small, particle="pair", coverage=(0.08, 0.12), seed=962)
+    large = replace(small, particle="6BDF", coverage=(0.08, 0.12), seed=962)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         parts = []

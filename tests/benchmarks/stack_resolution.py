@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.extraction.window import centre_pixels
 from cryoverdict.engine.simulation.data_set_files import PARTICLES_STAR
 from cryoverdict.engine.simulation.micrograph import _model
 from cryoverdict.engine.simulation.orientation import euler_angles_deg
@@ -97,6 +98,7 @@ def oriented(stack: Path, views: Views, near_px: float, pixel_a: float) -> tuple
     table = blocks["particles"]
     names = [Path(name).name for name in table.column("rlnMicrographName") or ()]
     place = numbers(table, PLACE)
+    cut_at = centre_pixels(place)
     rng = np.random.default_rng(1)
     angles = euler_angles_deg(random_rotations(rng, len(names), 0.0))
     origin = np.zeros((len(names), 2))
@@ -109,7 +111,7 @@ def oriented(stack: Path, views: Views, near_px: float, pixel_a: float) -> tuple
         if distance[nearest] <= near_px:
             found += 1
             angles[i] = views.angles[name][nearest]
-            origin[i] = (place[i] - views.xy[name][nearest]) * pixel_a
+            origin[i] = (cut_at[i] - views.xy[name][nearest]) * pixel_a
     half = rng.permutation(np.arange(len(names)) % 2) + 1
     new = {
         **dict(zip(ANGLES, angles.T, strict=True)),

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cryoverdict.cwl.runner.package_crate import package_crate
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -80,6 +82,12 @@ def test_the_crate_of_the_workflows_is_whole(things: dict[str, dict[str, Any]]) 
         assert [one["@id"].rpartition("#")[2] for one in thing["input"]] == [
             one["id"] for one in workflow["inputs"]
         ]
+
+
+def test_the_crate_is_as_it_is_written_now() -> None:
+    """After a change: python -m cryoverdict.cwl.runner.package_crate."""
+    stored = json.loads((ROOT / "cwl" / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    assert stored == package_crate(ROOT / "cwl")
 
 
 def test_the_crate_points_to_nothing_that_is_not_in_it(things: dict[str, dict[str, Any]]) -> None:

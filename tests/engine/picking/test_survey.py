@@ -13,6 +13,7 @@ from cryoverdict.engine.picking.picking_parameters import PickingParameters
 from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import FACTS, PickingSurvey
 from cryoverdict.engine.picking.survey import spread_over, survey
+from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.picking_run.deciding import decide_picking
 from cryoverdict.features.feature import Absent
 from cryoverdict.features.input_error import InputError
@@ -111,3 +112,29 @@ def test_what_cannot_be_surveyed_is_refused_with_the_reason(tmp_path: Path) -> N
     subject = PickingMicrograph(micrograph=Micrograph(subject="flat.mrc", path=path))
     with pytest.raises(InputError, match=r"first fault: .*flat\.mrc"):
         survey([subject])
+
+
+def test_averages_that_their_mask_cuts_do_not_shrink_the_particle(
+    surveyed: tuple[list[PickingMicrograph], PickingSurvey],
+) -> None:
+    subjects, first = surveyed
+    side, pixel_a = 32, 6.0
+    y, x = np.mgrid[:side, :side] - side // 2
+    away = np.hypot(y, x)
+    ball = np.sqrt(np.maximum(1.0 - (away * pixel_a / (0.5 * DIAMETER_A)) ** 2, 0.0))
+    noise = 0.02 * np.random.default_rng(2).standard_normal((side, side))
+    soft = np.clip((8.0 - away) / 5.0, 0.0, 1.0)  # a mask of 96 Å round a ball of 120 Å
+    for mask, low, high in ((soft, 0.9, 1.12), (np.ones_like(soft), 0.9, 1.1)):
+        averages = Templates(
+            images=((ball + noise) * mask).astype(np.float32)[None],
+            pixel_size_a=pixel_a,
+            weights=np.ones(1),
+        )
+        found = survey(subjects, class_averages=averages)
+        cut = found.facts["class_cut_share"]
+        assert cut == (1.0 if mask is soft else 0.0)
+        diameter = found.estimates["diameter_a"]
+        assert low * DIAMETER_A < diameter.value < high * DIAMETER_A
+        assert ("their mask cuts" in diameter.text) is (mask is soft)
+        assert found.estimates["extent_a"].value == found.facts["class_diameter_max_a"]
+    assert isinstance(first.facts["class_cut_share"], Absent)

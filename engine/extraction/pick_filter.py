@@ -10,9 +10,9 @@ from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
 IntArray = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-# A particle of which a tenth is cut away has nearly all of its signal; it is worth keeping, and
-# what fills its window beyond the border lies in its background.
-MOST_LOST = 0.1
+# A particle of which a fifth is cut away has most of its signal. RELION keeps whatever has a pixel
+# inside, cryoSPARC what is inside with its whole box: this lies between.
+MOST_LOST = 0.2
 
 
 def wholly_outside(x: IntArray, y: IntArray, shape: tuple[int, int], box: int) -> Mask:

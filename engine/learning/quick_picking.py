@@ -20,6 +20,8 @@ from cryoverdict.engine.picking_files.template_file import ROUND_SHAPE, write_te
 
 # Scores are in deviations of the noise: of places above this a few in a hundred are chance.
 LOWEST_THRESHOLD = 2.4
+# A lesson is picked from lower down, so that it holds junk enough to know it.
+LESSON_THRESHOLD = 1.8
 FILE = "picking.json"
 
 

@@ -12,10 +12,13 @@ import numpy as np
 
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.learning.run_cost import RunCost, read_cost
+from cryoverdict.engine.parameter_file import read_parameter_file
 from cryoverdict.features.star import read_star
 
 STACK = "good_particles.star"
 FILE = "savings.json"
+# Centres nearer than this, in diameters, are of the same particle.
+NEAR_DIAMETERS = 0.35
 MICROGRAPH, X, Y = "rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY"
 
 
@@ -91,7 +94,7 @@ def savings_against_teacher(run: Path, card: dict[str, Any]) -> Savings | None:
     )
 
 
-def savings_against(run: Path, other: Path, *, near_px: float) -> Savings:
+def savings_against(run: Path, other: Path) -> Savings:
     """Return the savings of a run against a full one; raises `EngineError` for unfinished runs."""
     costs = [read_cost(folder) for folder in (run, other)]
     if costs[0] is None or costs[1] is None:
@@ -105,7 +108,7 @@ def savings_against(run: Path, other: Path, *, near_px: float) -> Savings:
         other_cost=costs[1],
         particles=len(names),
         other_particles=len(their_names),
-        shared=_shared((names, xy), (their_names, their_xy), near_px),
+        shared=_shared((names, xy), (their_names, their_xy), _near_px(other)),
     )
 
 
@@ -128,6 +131,15 @@ def _shared(
         total, other_total = total + len(a), other_total + len(b)
         both += int((KDTree(b).query(a)[0] <= near_px).sum())
     return SharedParticles(both=both, mine=total - both, theirs=max(0, other_total - both))
+
+
+def _near_px(run: Path) -> float:
+    """Return within how many pixels of the micrographs two centres of a run are one particle."""
+    path = run / "classification" / "classification.json"
+    settled = read_parameter_file(path, "classification")
+    binning = settled.number("box_px") / settled.number("binned_box_px")
+    pixel_a = settled.number("binned_pixel_size_a") / binning
+    return NEAR_DIAMETERS * settled.number("mask_diameter_a") / pixel_a
 
 
 def _centres(run: Path) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:

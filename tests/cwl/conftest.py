@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +64,18 @@ def _differences(one: Path, other: Path) -> list[str]:
         if not ((one / name).is_file() and (other / name).is_file())
         or not filecmp.cmp(one / name, other / name, shallow=False)
     )
+
+
+def _outputs_of(run: Path, folder: Path) -> Path:
+    """Copy the outputs of a run's workflow, without what it keeps and its account of itself."""
+    account = (".cache", ".lock", "workflow", "provenance.json", "ro-crate-metadata.json")
+    return Path(shutil.copytree(run, folder, ignore=shutil.ignore_patterns(*account)))
+
+
+@pytest.fixture(scope="session")
+def outputs_of() -> Callable[[Path, Path], Path]:
+    """Return the function that copies what a run's workflow made into a new folder."""
+    return _outputs_of
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,6 @@ pytestmark = pytest.mark.cluster
 
 Compare = Callable[[Path, Path], list[str]]
 CWLTOOL = str(Path(sys.executable).with_name("cwltool"))
-# What a run leaves beside the outputs of its workflow.
-ACCOUNT = (".cache", ".lock", "workflow", "provenance.json", "ro-crate-metadata.json")
 # The step that loses a job: it takes seconds, and there are several of it.
 VICTIM = "pick"
 PATIENCE_S = 120
@@ -68,11 +66,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
 
 
 @pytest.fixture(scope="module")
-def outputs(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def outputs(
+    demo: Path,
+    outputs_of: Callable[[Path, Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """Return the outputs of the workflow alone, as `cryoverdict run` placed them."""
-    folder = tmp_path_factory.mktemp("outputs") / "ours"
-    shutil.copytree(demo, folder, ignore=shutil.ignore_patterns(*ACCOUNT))
-    return folder
+    return outputs_of(demo, tmp_path_factory.mktemp("outputs") / "ours")
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_a_job_killed_on_slurm_is_done_again_and_the_bytes_are_the_same(
     # The one that was lost is done again under its name; both nodes took part.
     again = [one for number, one in jobs.items() if number > killed and one[0] == name]
     assert "COMPLETED" in [state for _, state, _ in again]
-    assert {node for _, _, node in jobs.values()} == {"fake1", "fake2"}
+    assert {"fake1", "fake2"} <= {node for _, _, node in jobs.values()}
     assert differences(out, outputs) == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,12 +56,6 @@ def small() -> DataSetSpec:
     )
 
 
-def copied(run: Path, folder: Path) -> Path:
-    """Copy the outputs of a run's workflow, without what it keeps and its account of itself."""
-    names = (".cache", ".lock", "workflow", "provenance.json", "ro-crate-metadata.json")
-    return Path(shutil.copytree(run, folder, ignore=shutil.ignore_patterns(*names)))
-
-
 @pytest.fixture(scope="module")
 def demo(
     tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
@@ -83,9 +76,13 @@ def demo(
 
 
 @pytest.fixture(scope="module")
-def outputs(demo: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def outputs(
+    demo: tuple[Path, dict[str, Any]],
+    outputs_of: Callable[[Path, Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """Return the outputs of the demonstration's run."""
-    return copied(demo[0] / "run", tmp_path_factory.mktemp("outputs") / "ours")
+    return outputs_of(demo[0] / "run", tmp_path_factory.mktemp("outputs") / "ours")
 
 
 def test_the_demo_ends_with_a_stack_and_compares_it(demo: tuple[Path, dict[str, Any]]) -> None:
@@ -143,6 +140,7 @@ def test_plain_cwltool_gives_the_same_bytes(
 def test_a_run_killed_thrice_ends_with_the_same_bytes(
     demo: tuple[Path, dict[str, Any]],
     outputs: Path,
+    outputs_of: Callable[[Path, Path], Path],
     environment: dict[str, str],
     differences: Callable[[Path, Path], list[str]],
     tmp_path: Path,
@@ -174,7 +172,7 @@ def test_a_run_killed_thrice_ends_with_the_same_bytes(
     assert done.returncode == 0, done.stderr[-3000:]
     steps = json.loads((run / "provenance.json").read_text())["steps"]
     assert sum(one["kept"] for one in steps) == kept
-    assert differences(copied(run, tmp_path / "killed"), outputs) == []
+    assert differences(outputs_of(run, tmp_path / "killed"), outputs) == []
 
 
 def test_without_pytorch_it_says_so_at_once(

@@ -23,6 +23,7 @@ BY_NAME = {str(command.name): command for command in COMMANDS}
 # Commands that are no step of a workflow: they run one, or talk to a person.
 NO_STEP = {
     "catalogue",
+    "compare-runs",
     "compose",
     "demo",
     "evaluate",

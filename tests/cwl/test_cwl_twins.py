@@ -44,7 +44,7 @@ def run(folder: Path, code: int = 0) -> tuple[int, str]:
         # The standard input has to stay open: its end is the end of the run.
         assert process.stdin is not None
         held, process.stdin = process.stdin, None
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=300)
         held.close()
     except subprocess.TimeoutExpired:
         # One that waits for its own lock does not listen to anything milder.

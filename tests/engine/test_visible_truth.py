@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from cryoverdict.engine.judge import COUNTS, _hidden
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet, read_labelled_set
 from cryoverdict.engine.training.training import STRONG_FROM, defect_truth, moderate_truth
-from cryoverdict.engine.training.visible_truth import visible_label, visible_severities
+from cryoverdict.engine.training.visible_truth import (
+    HIDDEN_IN_PICTURES,
+    visible_label,
+    visible_severities,
+)
 from cryoverdict.features.feature import Given
 from cryoverdict.features.table import FeatureTable
 
@@ -104,3 +111,14 @@ def test_of_moderate_strength_means_neither_strong_nor_in_doubt() -> None:
     assert defect_truth("film")(one(STRONG_FROM, defects=present)) is True
     assert truth(one(0.3, doubtful=present)) is None
     assert truth(one(0.0)) is False
+
+
+def test_what_a_picture_hides_is_not_named_in_one() -> None:
+    counted, picture = _empty_table("a"), _empty_table("b")
+    values = picture.values.copy()
+    values[0, picture.features.index(COUNTS)] = np.nan
+    blind = replace(picture, values=values, absent={("b", COUNTS): "a picture"})
+    assert _hidden(counted) == [frozenset()]
+    assert _hidden(blind) == [HIDDEN_IN_PICTURES]
+    assert {"drift", "low_dose"} <= HIDDEN_IN_PICTURES
+    assert not {"film", "contamination", "empty_no_ice"} & HIDDEN_IN_PICTURES

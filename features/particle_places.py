@@ -1,4 +1,4 @@
-"""Where particles were picked: their scores, their neighbours, their place among those around."""
+"""Where particles were picked: their scores and their neighbours."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.features.particle_feature import ParticleFeature, Values, particle_feature
+from cryoverdict.features.particle_feature import Values, particle_feature
 
 # Farther than this, in diameters, a neighbour is no neighbour.
 FARTHEST = 4.0
 # How far neighbours are counted, in diameters.
 AROUND = 1.5
-# Fewer particles of a micrograph than this have no usual value.
-FEWEST = 8
-MOST_DEVIATIONS = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,37 +53,6 @@ def neighbour_count(places: ParticlePlaces) -> Values:
 
 
 FEATURES = (pick_score, nearest_neighbour, neighbour_count)
-
-
-def within_micrograph(base: ParticleFeature) -> ParticleFeature:
-    """Return a measurement's place within its micrograph, as a measurement of its own.
-
-    Thick ice and high defocus change all particles of a micrograph alike. Its function takes the
-    values of the base and the micrograph of each, ``(n, 2)``.
-    """
-
-    def deviations(pairs: NDArray[np.float64]) -> Values:
-        """Return (value − median) / (1.4826 · MAD) over the particles of the micrograph."""
-        values, micrograph = pairs[:, 0], pairs[:, 1].astype(np.int64)
-        out = np.full(len(values), np.nan)
-        for mine in members_of(micrograph):
-            known = values[mine][np.isfinite(values[mine])]
-            if len(known) < FEWEST:
-                continue
-            middle = np.median(known)
-            spread = 1.4826 * np.median(np.abs(known - middle))
-            floor = max(spread, 0.01 * abs(middle), 1e-6)
-            out[mine] = np.clip((values[mine] - middle) / floor, -MOST_DEVIATIONS, MOST_DEVIATIONS)
-        return out
-
-    return ParticleFeature(
-        name=f"{base.name.removesuffix('_px')}_z",
-        unit="1",
-        better=base.better,
-        meaning=f"{base.meaning.rstrip('.')}: in robust deviations from its micrograph's median.",
-        source=base.source,
-        function=deviations,
-    )
 
 
 def members_of(micrograph: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.engine.picking_files.coordinate_star import DIAMETER
 from cryoverdict.features.input_error import InputError
 from cryoverdict.features.star import StarTable, parse_number, read_star, table_of
 
@@ -19,14 +20,15 @@ X, Y, SCORE = "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"
 class Coordinates:
     """Picks in the order of their files, with all columns as written.
 
-    ``x_px``, ``y_px`` and ``score`` are ``(n,)``, pixels of the full-size micrograph; NaN where the
-    file says no number.
+    ``x_px``, ``y_px`` (pixels of the full-size micrograph), ``score`` and ``diameter_a``, the
+    picker's word on each particle's size, are ``(n,)``; NaN where the file says no number.
     """
 
     table: StarTable
     x_px: NDArray[np.float64]
     y_px: NDArray[np.float64]
     score: NDArray[np.float64]
+    diameter_a: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of picks."""
@@ -45,7 +47,11 @@ def read_coordinates(paths: Sequence[Path]) -> Coordinates:
         rows = [dict(zip(t.columns, row, strict=True)) for t in tables for row in t.rows]
         table = table_of(rows, [label for t in tables for label in t.columns])
     return Coordinates(
-        table=table, x_px=_numbers(table, X), y_px=_numbers(table, Y), score=_numbers(table, SCORE)
+        table=table,
+        x_px=_numbers(table, X),
+        y_px=_numbers(table, Y),
+        score=_numbers(table, SCORE),
+        diameter_a=_numbers(table, DIAMETER),
     )
 
 

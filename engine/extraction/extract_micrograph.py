@@ -21,7 +21,7 @@ from cryoverdict.engine.extraction.extraction_record import (
 from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
 from cryoverdict.engine.extraction.micrograph_ctf import fitted_ctf
 from cryoverdict.engine.extraction.particle_fate import FATES, Fate
-from cryoverdict.engine.extraction.pick_filter import duplicates, over_the_edge
+from cryoverdict.engine.extraction.pick_filter import duplicates, over_the_edge, particle_radii
 from cryoverdict.engine.extraction.picked_micrographs import PickedMicrograph
 from cryoverdict.engine.extraction.stack_file import StackWriter, stack_bytes
 from cryoverdict.engine.extraction.window import centre_pixels
@@ -208,7 +208,8 @@ def judge_picks(
     put(wild, "not_a_number")
     good = np.flatnonzero(~wild)
     x, y = centre_pixels(coordinates.x_px[good]), centre_pixels(coordinates.y_px[good])
-    over = over_the_edge(x, y, shape, settings)
+    radii = particle_radii(coordinates.diameter_a[good], settings, pixel_size_a)
+    over = over_the_edge(x, y, shape, settings, radii)
     put(good[over], "edge")
     good = good[~over]
     # Without a pixel size the same place still is a duplicate.

@@ -30,9 +30,9 @@ class ExtractionSettings:
     the micrographs give). Of picks closer than ``duplicate_distance_a`` the best stays (0: all).
 
     ``edge`` says what must lie inside the micrograph: four fifths of the ``particle`` (a disc of
-    ``mask_diameter_a``, else what is within the background radius), the whole ``box``, or nothing
-    (``fill``). What is outside is filled with the nearest pixels, as RELION does. Raises
-    `EngineError` for numbers that fit no box.
+    its picked diameter, at most ``mask_diameter_a``, else what is within the background radius),
+    the whole ``box``, or nothing (``fill``). What is outside is filled with the nearest pixels, as
+    RELION does. Raises `EngineError` for numbers that fit no box.
     """
 
     box_px: int

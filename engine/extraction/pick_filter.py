@@ -20,23 +20,45 @@ def wholly_outside(x: IntArray, y: IntArray, shape: tuple[int, int], box: int) -
     return ~_within(x, y, shape, -(box - box // 2) + 1, -(box // 2))
 
 
+def particle_radii(
+    diameter_a: Floats, settings: ExtractionSettings, pixel_size_a: float | None
+) -> Floats:
+    """Return the radius of each particle in pixels: by its picked diameter, at most its mask's.
+
+    The mask's where the diameter (NaN) or the pixel size is unknown.
+    """
+    most = float(settings.particle_radius_px)
+    if pixel_size_a is None:
+        return np.full(len(diameter_a), most)
+    own = np.where(diameter_a > 0.0, diameter_a / 2.0 / pixel_size_a, most)
+    return np.asarray(np.minimum(own, most))
+
+
 def over_the_edge(
-    x: IntArray, y: IntArray, shape: tuple[int, int], settings: ExtractionSettings
+    x: IntArray,
+    y: IntArray,
+    shape: tuple[int, int],
+    settings: ExtractionSettings,
+    radii_px: Floats | None = None,
 ) -> Mask:
     """Return which windows lack a part of what must lie inside the micrograph.
 
-    For the policy ``box`` that is the window, for ``particle`` nearly all of the disc of its mask
-    (a share of `MOST_LOST` may lie beyond the borders), for ``fill`` any pixel.
+    For the policy ``box`` that is the window, for ``particle`` most of a disc of its radius (that
+    of the mask by default; a share of `MOST_LOST` may lie beyond the borders), for ``fill`` any
+    pixel.
     """
     half = settings.box_px // 2
     if settings.edge == "fill":
         return wholly_outside(x, y, shape, settings.box_px)
     if settings.edge == "box":
         return ~_within(x, y, shape, half, half - 1)
-    return share_outside(x, y, shape, settings.particle_radius_px) > MOST_LOST
+    radii = settings.particle_radius_px if radii_px is None else radii_px
+    return share_outside(x, y, shape, radii) > MOST_LOST
 
 
-def share_outside(x: IntArray, y: IntArray, shape: tuple[int, int], radius: int) -> Floats:
+def share_outside(
+    x: IntArray, y: IntArray, shape: tuple[int, int], radius: float | Floats
+) -> Floats:
     """Return how much of a disc of ``radius`` px around each pixel lies beyond the borders.
 
     The segments beyond all four borders are added; at a corner the part that two of them share
@@ -49,7 +71,7 @@ def share_outside(x: IntArray, y: IntArray, shape: tuple[int, int], radius: int)
     rows, columns = shape
     total = np.zeros(len(x))
     for distance in (x, columns - 1 - x, y, rows - 1 - y):
-        at = np.clip(distance / max(radius, 1), -1.0, 1.0)
+        at = np.clip(distance / np.maximum(radius, 1.0), -1.0, 1.0)
         total += (np.arccos(at) - at * np.sqrt(1.0 - at**2)) / np.pi
     return total
 

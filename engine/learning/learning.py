@@ -39,7 +39,7 @@ from cryoverdict.engine.learning.particle_lesson import (
 )
 from cryoverdict.engine.learning.particle_training import TrainedClassifier, train_particles
 from cryoverdict.engine.learning.quick_picking import (
-    threshold_that_keeps,
+    LOWEST_THRESHOLD,
     with_threshold,
     write_quick_picking,
 )
@@ -51,8 +51,6 @@ from cryoverdict.engine.training.quality import area_under_roc
 WORK = ".work"
 CLASSIFICATION, CONFIRMATION = "classification.json", "confirmation.json"
 QUEUE = "queue.csv"
-# Of the good particles the quick picks may miss this share for their low score.
-PICKED_SHARE = 0.995
 # A confirmation has few particles: so many for a class, and fewer iterations.
 CONFIRMED_A_CLASS, CONFIRMATION_ITERATIONS = 60, 15
 USUAL_SAMPLE = 1000
@@ -154,12 +152,8 @@ def _write(
     trained: TrainedClassifier,
 ) -> None:
     """Write the model and the parameters that the next data are worked on with."""
-    known = np.isfinite(lesson.score)
-    threshold = threshold_that_keeps(
-        lesson.score[known], (lesson.good & ~trained.kept_back)[known], PICKED_SHARE
-    )
     templates = read_templates(run.selection / "class_averages_good.star")
-    write_quick_picking(output, with_threshold(run.picking, threshold), templates)
+    write_quick_picking(output, with_threshold(run.picking, LOWEST_THRESHOLD), templates)
     run.classification.write(output / CLASSIFICATION)
     confirmation_parameters(run.classification).write(output / CONFIRMATION)
     write_frozen(output, lesson, trained.kept_back)

@@ -19,7 +19,7 @@ from cryoverdict.engine.extraction.picked_micrographs import read_picked
 from cryoverdict.engine.kinds.micrograph_yield import MICROGRAPH_YIELD
 from cryoverdict.engine.learning.finished_run import FinishedRun, PlacedClasses
 from cryoverdict.engine.learning.quick_picking import (
-    LESSON_THRESHOLD,
+    LOWEST_THRESHOLD,
     with_threshold,
     write_quick_picking,
 )
@@ -75,7 +75,7 @@ def gather_lesson(
     ``classification`` says how they are cut: the model's, where several runs teach one. Picks and
     images of an earlier call are used again.
     """
-    settled = with_threshold(run.picking, LESSON_THRESHOLD)
+    settled = with_threshold(run.picking, LOWEST_THRESHOLD)
     templates = read_templates(run.selection / "class_averages_good.star")
     work.mkdir(parents=True, exist_ok=True)
     path = write_quick_picking(work, settled, templates)

@@ -5,7 +5,6 @@ Imported late: it loads PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,21 +22,12 @@ from cryoverdict.engine.learning.particle_network import (
 from cryoverdict.engine.learning.reference_match import Match, match_particles
 from cryoverdict.features import particle_bands, particle_places, particle_rings
 from cryoverdict.features.particle_feature import ParticleFeature, Values, particle_feature
-from cryoverdict.features.particle_places import ParticlePlaces, within_micrograph
+from cryoverdict.features.particle_places import ParticlePlaces
 from cryoverdict.features.particle_view import ParticleView
 
 AT_ONCE = 256
 # How far from its pick a particle is looked for, in diameters: pickers err by a fraction of one.
 REACH_DIAMETERS = 0.16
-WITHIN_MICROGRAPH = (
-    "pick_score",
-    "good_match",
-    "match_likeness",
-    "match_amplitude",
-    "particle_level",
-    "edge_step",
-    "network_view",
-)
 
 
 @particle_feature(better="higher", source="convolutional network trained on the run's particles")
@@ -48,11 +38,13 @@ def network_view(log_odds: Values) -> Values:
 
 @cache
 def particle_features() -> tuple[ParticleFeature, ...]:
-    """Return every measurement of a particle, in the order of the columns."""
+    """Return every measurement of a particle, in the order of the columns.
+
+    None is compared with the other picks of its micrograph: what these are hangs on how low the
+    picking went, and a micrograph full of good particles has no usual one.
+    """
     families = (particle_places, particle_rings, particle_bands, reference_match)
-    plain = [f for family in families for f in family.FEATURES] + [network_view]
-    by_name = {f.name: f for f in plain}
-    return (*plain, *(within_micrograph(by_name[name]) for name in WITHIN_MICROGRAPH))
+    return (*(f for family in families for f in family.FEATURES), network_view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,15 +95,8 @@ def measure_particles(
     seen = [_seen(stack, indices[i : i + AT_ONCE], eyes) for i in range(0, len(indices), AT_ONCE)]
     for name in seen[0]:
         columns[name] = np.concatenate([part[name] for part in seen])
-    number = places.micrograph.astype(np.float64)
-    values = []
-    for one in particle_features():
-        if one.name in columns:
-            values.append(columns[one.name])
-        else:
-            base = _base(one.name, columns)
-            values.append(one.measure(np.stack([columns[base], number], axis=1)))
-    return MeasuredParticles(values=np.stack(values, axis=1), match=match)
+    values = np.stack([columns[one.name] for one in particle_features()], axis=1)
+    return MeasuredParticles(values=values, match=match)
 
 
 def _seen(stack: ParticleStack, indices: NDArray[np.int64], eyes: Eyes) -> dict[str, Values]:
@@ -122,8 +107,3 @@ def _seen(stack: ParticleStack, indices: NDArray[np.int64], eyes: Eyes) -> dict[
     pictures = particle_pictures(stack, indices, eyes.radius_px)
     found[network_view.name] = network_log_odds(eyes.networks, pictures)
     return found
-
-
-def _base(name: str, columns: Sequence[str] | dict[str, Values]) -> str:
-    """Return the measurement that a place within the micrograph is of."""
-    return next(c for c in columns if f"{c.removesuffix('_px')}_z" == name)

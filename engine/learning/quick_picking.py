@@ -12,16 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryoverdict.engine.parameter_file import ParameterFile
 from cryoverdict.engine.picking.templates import Templates
 from cryoverdict.engine.picking_files.template_file import ROUND_SHAPE, write_templates
 
-# Scores are in deviations of the noise: of places above this a few in a hundred are chance.
-LOWEST_THRESHOLD = 2.4
-# A lesson is picked from lower down, so that it holds junk enough to know it.
-LESSON_THRESHOLD = 1.8
+# Scores are in deviations of the noise. Lessons and next data are picked from here on alike: low
+# enough to miss nothing, and to hold junk enough to know it.
+LOWEST_THRESHOLD = 2.0
 FILE = "picking.json"
 
 
@@ -55,12 +53,3 @@ def write_quick_picking(folder: Path, settled: ParameterFile, templates: Templat
     path = folder / FILE
     settled.write(path)
     return path
-
-
-def threshold_that_keeps(
-    score: NDArray[np.float64], good: NDArray[np.bool_], share: float
-) -> float:
-    """Return the score above which ``share`` of the good picks lie, never below the lowest."""
-    if not good.any():
-        return LOWEST_THRESHOLD
-    return max(LOWEST_THRESHOLD, float(np.quantile(score[good], 1.0 - share)))

@@ -105,6 +105,7 @@ def write_stack(
             x_px=places.x_px[rows],
             y_px=places.y_px[rows],
             score=places.score[rows],
+            diameter_a=places.diameter_a[rows],
             settings=final,
             part=output / PARTS / f"{number:06d}.mrcs",
         )

@@ -12,6 +12,7 @@ from cryoverdict.engine.extraction.coordinates import SCORE, X, Y
 from cryoverdict.engine.extraction.extract_micrograph import SCALE_TOLERANCE
 from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
 from cryoverdict.engine.extraction.particle_optics import MICROGRAPH_SIZE, ORIGINAL_SIZE
+from cryoverdict.engine.picking_files.coordinate_star import DIAMETER
 from cryoverdict.engine.stack.recentre import recentred
 from cryoverdict.engine.stack.selected_particles import (
     MICROGRAPH,
@@ -30,8 +31,8 @@ Floats = NDArray[np.float64]
 class Places:
     """Centred coordinates ``(n,)`` in micrograph pixels, and ``origin_a`` ``(n, 2)`` what is left.
 
-    ``size_a`` is the pixel size of each particle's micrograph, ``score`` the pick's, both NaN
-    where unknown.
+    ``size_a`` is the pixel size of each particle's micrograph, ``score`` and ``diameter_a`` are the
+    pick's; NaN where unknown.
     ``by_micrograph`` holds each micrograph's rows, in the order of the lists.
     """
 
@@ -40,6 +41,7 @@ class Places:
     origin_a: Floats
     size_a: Floats
     score: Floats
+    diameter_a: Floats
     by_micrograph: Mapping[str, NDArray[np.int64]]
 
     def common_size_a(self, settings: ExtractionSettings) -> float | None:
@@ -122,7 +124,7 @@ def particle_places(
     moved_x, left_x = recentred(x, np.where(known, origin[:, 0], 0.0), step)
     moved_y, left_y = recentred(y, np.where(known, origin[:, 1], 0.0), step)
     left = np.where(known[:, None], np.stack([left_x, left_y], axis=1), origin)
-    score = particles.numbers(SCORE)
+    score, diameter = particles.numbers(SCORE), particles.numbers(DIAMETER)
     rows: dict[str, list[int]] = {}
     for i, name in enumerate(names):
         rows.setdefault(name, []).append(i)
@@ -132,6 +134,7 @@ def particle_places(
         origin_a=left,
         size_a=size,
         score=np.full(len(x), np.nan) if score is None else score,
+        diameter_a=np.full(len(x), np.nan) if diameter is None else diameter,
         by_micrograph={name: np.array(listed, dtype=np.int64) for name, listed in rows.items()},
     )
 

@@ -30,6 +30,7 @@ class StackTask:
     x_px: NDArray[np.float64]
     y_px: NDArray[np.float64]
     score: NDArray[np.float64]
+    diameter_a: NDArray[np.float64]
     settings: ExtractionSettings
     part: Path
 
@@ -66,7 +67,11 @@ def cut_part(task: StackTask) -> StackPart:
         return _lost(task, "other_scale", f"{task.micrograph.path}: {fault}")
     rows, columns = image.pixels.shape
     coordinates = Coordinates(
-        table=StarTable(columns=(), rows=()), x_px=task.x_px, y_px=task.y_px, score=task.score
+        table=StarTable(columns=(), rows=()),
+        x_px=task.x_px,
+        y_px=task.y_px,
+        score=task.score,
+        diameter_a=task.diameter_a,
     )
     fate = judge_picks(coordinates, (rows, columns), task.settings, size)
     blank = write_particles(

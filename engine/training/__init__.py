@@ -10,8 +10,9 @@ From the simulator
 What an image cannot show
     A blur shorter than three pixels, and in 8-bit pictures also defocus, thickness and dose, are
     hidden (`visible_truth`), and so are double exposures, faint bubbles and what lay where the ice
-    is torn away: labels speak of what can be seen. What is bad only for hidden reasons is left out. Verdicts between 0.35 and 0.65 of the severity scale are *unsure*: two experts
-    would differ. They weigh 0.3 in training, and evaluation tells both numbers, with and without.
+    is torn away: labels speak of what can be seen. What is bad only for hidden reasons is left out.
+    Verdicts between 0.35 and 0.65 of the severity scale are *unsure*: two experts would differ.
+    They weigh 0.3 in training, and evaluation tells both numbers, with and without.
 
 What a model compares
     A value that is usual in one session is a fault in another: models of micrographs learn from

@@ -149,6 +149,10 @@ REPORTED = {
         particle="cage", pixel_a=3.0, voltage_kv=300.0, focus_a=(1e4, 3e4), coverage=(0.1, 0.25),
         seed=929,
     ),
+    "ferritin-capsid": Session(
+        particle="capsid", pixel_a=3.0, voltage_kv=300.0, focus_a=(1e4, 3e4), coverage=(0.1, 0.25),
+        seed=930,
+    ),
 }  # fmt: skip
 
 
@@ -160,7 +164,18 @@ def _icosahedron(radius_a: float) -> _Double:
     return np.asarray(every * radius_a / float(np.hypot(1.0, golden)))
 
 
-# Assemblies: which model, and where its copies lie (Å).
+def _sphere(count: int, radius_a: float) -> _Double:
+    """Return places evenly over a sphere: a spiral whose steps turn by the golden angle."""
+    height = 1.0 - (2.0 * np.arange(count) + 1.0) / count
+    turn = np.arange(count) * np.pi * (3.0 - 5.0**0.5)
+    ring = np.sqrt(1.0 - np.square(height))
+    return np.asarray(
+        radius_a * np.stack((ring * np.cos(turn), ring * np.sin(turn), height), axis=1)
+    )
+
+
+# Assemblies: which model, and where its copies lie (Å). The copies of the cage do not touch; those
+# of the capsid do.
 ASSEMBLIES: dict[str, tuple[str, _Double]] = {
     "pair": ("6BDF", np.array([(0.0, 0.0, -75.0), (0.0, 0.0, 75.0)])),
     "trefoil": (
@@ -168,6 +183,7 @@ ASSEMBLIES: dict[str, tuple[str, _Double]] = {
         70.0 * np.array([(np.cos(a), np.sin(a), 0.0) for a in np.radians([90.0, 210.0, 330.0])]),
     ),
     "cage": ("6BDF", _icosahedron(220.0)),
+    "capsid": ("4OYN", _sphere(60, 230.0)),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from cryoverdict.engine.judging import Measurements, decide_table, measure_list
 from cryoverdict.engine.kinds.reject_micrographs import REJECT_MICROGRAPHS
+from cryoverdict.engine.models.company import is_compared
 from cryoverdict.engine.models.embedding_basis import is_component
 from cryoverdict.engine.seating import seat_judge
 from cryoverdict.engine.simulation.data_set_files import write_mrc
@@ -54,7 +55,8 @@ def test_a_list_of_several_kinds_says_so_and_one_of_one_kind_does_not(
 def test_an_image_of_which_little_is_known_wants_a_look(measured: Measurements) -> None:
     judge = seat_judge(REJECT_MICROGRAPHS)
     table = measured.table.select(measured.table.subjects[2:])
-    names = [n for n in judge.model.favourable.features if not is_component(n)]
+    features = judge.model.favourable.features
+    names = [n for n in features if not (is_component(n) or is_compared(n))]
     size = len(names)
     for known in (int(0.4 * size), int(0.4 * size) + 1):
         kept = set(names[:known])

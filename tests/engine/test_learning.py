@@ -47,7 +47,6 @@ from cryoverdict.engine.learning.particle_training import (  # noqa: E402
     TrainedClassifier,
     train_particles,
 )
-from cryoverdict.engine.learning.quick_picking import threshold_that_keeps  # noqa: E402
 from cryoverdict.engine.learning.sorted_files import write_sorted  # noqa: E402
 from cryoverdict.engine.training.quality import area_under_roc  # noqa: E402
 from cryoverdict.features.star import StarTable, read_star, write_star  # noqa: E402
@@ -286,10 +285,7 @@ def test_each_particle_is_named_by_one_neighbour_at_most() -> None:
     np.testing.assert_array_equal(found, [-1, 0, -1, -1])
 
 
-def test_shares_and_thresholds() -> None:
+def test_shares_that_change() -> None:
     one, other = np.array([1, 1, 2, 2]), np.array([1, 1, 1, 2])
     assert change_of_shares(one, one) == 0.0
     assert change_of_shares(one, other) == pytest.approx(0.25)
-    score = np.arange(101) / 10.0
-    assert threshold_that_keeps(score, score > 5.0, 0.9) == pytest.approx(5.59, abs=0.05)
-    assert threshold_that_keeps(score, score >= 0.0, 1.0) == 2.4

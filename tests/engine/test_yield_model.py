@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cryoverdict.engine.decision import Decision
 from cryoverdict.engine.engine_error import EngineError
+from cryoverdict.engine.explanation import Explanation
+from cryoverdict.engine.learning.learnt_evidence import with_learnt
 from cryoverdict.engine.learning.micrograph_yields import MOST_LOG_ODDS, learnt_evidence
 from cryoverdict.engine.learning.yield_model import YieldModel
 from cryoverdict.features.table import FeatureTable
@@ -88,3 +92,46 @@ def test_evidence_is_nothing_for_a_usual_micrograph_and_capped_for_any() -> None
     assert abs(odds[0]) < 0.3
     assert np.abs(odds).max() == pytest.approx(MOST_LOG_ODDS)
     assert np.corrcoef(odds[1:], mean)[0, 1] > 0.5
+
+
+def decision(subject: str, log_odds: float, gates: tuple[str, ...] = ()) -> Decision:
+    explanation = Explanation(prior_log_odds=log_odds, evidence=(), gates=gates)
+    return Decision(
+        kind="reject-micrographs",
+        subject=subject,
+        outcome="keep" if explanation.favourable else "reject",
+        explanation=explanation,
+        digests={},
+        version="",
+    )
+
+
+@pytest.mark.parametrize("correlation", [0.5, -0.2])
+def test_learnt_yield_moves_decisions_unless_gated_or_useless(
+    tmp_path: Path, correlation: float
+) -> None:
+    values, good, picked, _ = session(2, 60, slope=2.5)
+    model = YieldModel.fit(values, NAMES, good, picked)
+    for name in ("references.safetensors", "networks.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    card = {"yields": {"correlation": correlation}}
+    record = {"format": 1, "yields": model.to_dict(), "card": card}
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    worst = int(np.argmin(model.forecast(values).share))
+    table = FeatureTable(
+        subjects=("open", "shut"),
+        features=NAMES,
+        units=dict.fromkeys(NAMES, "1"),
+        values=values[[worst, worst]],
+        absent={},
+    )
+    before = [decision("open", 0.5), decision("shut", 0.5, ("a-gate",))]
+    after = list(with_learnt(before, tmp_path, table))
+    assert after[1] == before[1]
+    if correlation < 0.0:
+        assert after[0] == before[0]
+        return
+    explanation = after[0].explanation
+    assert explanation.log_odds == pytest.approx(0.5 - MOST_LOG_ODDS, abs=0.3)
+    assert (after[0].outcome, after[0].review) == ("reject", True)
+    assert "Learnt from the good stack" in explanation.evidence[-1].text

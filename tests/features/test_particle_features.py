@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cryoverdict.features import particle_bands, particle_places, particle_rings
-from cryoverdict.features.particle_places import ParticlePlaces, within_micrograph
+from cryoverdict.features.particle_places import ParticlePlaces
 from cryoverdict.features.particle_view import ParticleView
 
 IMAGE_FEATURES = (*particle_rings.FEATURES, *particle_bands.FEATURES)
@@ -71,18 +71,6 @@ def test_neighbours_are_counted_within_their_micrograph_only() -> None:
     np.testing.assert_allclose(found["nearest_neighbour"], [0.5, 0.5, 4.0, 4.0])
     np.testing.assert_array_equal(found["neighbour_count"], [1, 1, 0, 0])
     np.testing.assert_array_equal(found["pick_score"], np.arange(4.0))
-
-
-def test_place_within_a_micrograph_is_free_of_its_level_and_needs_company() -> None:
-    own = within_micrograph(particle_places.pick_score)
-    values = np.concatenate([np.arange(9.0), 100.0 + 10.0 * np.arange(9.0), [5.0]])
-    number = np.repeat([0.0, 1.0, 2.0], [9, 9, 1])
-    found = own.measure(np.stack([values, number], axis=1))
-    np.testing.assert_allclose(found[:9], found[9:18])
-    assert found[4] == 0.0
-    assert found[8] == pytest.approx(4.0 / (1.4826 * 2.0))
-    assert np.isnan(found[18])
-    assert own.name == "pick_score_z"
 
 
 def test_every_feature_has_a_name_a_meaning_and_a_source_of_its_own() -> None:

@@ -15,7 +15,11 @@ from cryoverdict.engine.extraction.background import (
     ring_of,
 )
 from cryoverdict.engine.extraction.extraction_settings import ExtractionSettings
-from cryoverdict.engine.extraction.pick_filter import duplicates, over_the_edge
+from cryoverdict.engine.extraction.pick_filter import (
+    duplicates,
+    over_the_edge,
+    particle_radii,
+)
 from cryoverdict.engine.extraction.window import crop_fourier, cut_windows
 
 GOOD = {
@@ -136,6 +140,16 @@ def test_each_edge_policy_allows_its_own_margin(edge: str, allowed: tuple[int, i
     np.testing.assert_array_equal(
         over, over_the_edge(np.full(len(x), 100), x, (200, 200), settings)
     )
+
+
+def test_a_particle_is_as_wide_as_it_was_picked_where_that_is_known() -> None:
+    settings = ExtractionSettings.from_settings(GOOD)
+    radii = particle_radii(np.array([40.0, np.nan, 0.0, 900.0]), settings, 2.0)
+    assert radii.tolist() == [10.0, 24.0, 24.0, 24.0]
+    assert particle_radii(np.array([40.0]), settings, None).tolist() == [24.0]
+    x, y = np.array([5, 5]), np.array([100, 100])
+    over = over_the_edge(x, y, (200, 200), settings, radii[:2])
+    assert over.tolist() == [False, True]
 
 
 def test_at_a_corner_the_losses_at_both_borders_add_up() -> None:

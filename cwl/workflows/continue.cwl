@@ -200,7 +200,7 @@ steps:
       - id: batch_ram_mib
         source: batch_ram_mib
     out: [judged]
-    sbg:x: 300
+    sbg:x: 600
     sbg:y: 0
   - id: split
     label: Batches
@@ -211,7 +211,7 @@ steps:
       - id: batch_size
         source: batch_size
     out: [batches]
-    sbg:x: 600
+    sbg:x: 900
     sbg:y: 0
   - id: pick
     label: Pick
@@ -229,7 +229,7 @@ steps:
       - id: ram_mib
         source: batch_ram_mib
     out: [picked]
-    sbg:x: 900
+    sbg:x: 1200
     sbg:y: 0
   - id: gather_picks
     label: The picks
@@ -248,7 +248,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [picked]
-    sbg:x: 1200
+    sbg:x: 1500
     sbg:y: 0
   - id: split_picks
     label: Batches of picks
@@ -259,7 +259,7 @@ steps:
       - id: batch_size
         source: batch_size
     out: [batches]
-    sbg:x: 1500
+    sbg:x: 1800
     sbg:y: 0
   - id: extract
     label: Cut out
@@ -275,7 +275,7 @@ steps:
       - id: ram_mib
         source: batch_ram_mib
     out: [extracted]
-    sbg:x: 1800
+    sbg:x: 2100
     sbg:y: 0
   - id: classify_particles
     label: Which particles?
@@ -296,7 +296,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [sorted, sample_particles]
-    sbg:x: 2100
+    sbg:x: 2400
     sbg:y: 0
   - id: classify_sample
     label: Classify a sample
@@ -321,7 +321,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [classified]
-    sbg:x: 2400
+    sbg:x: 2700
     sbg:y: 240
   - id: decide_sample
     label: Which classes of the sample?
@@ -334,7 +334,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [selected]
-    sbg:x: 2700
+    sbg:x: 3000
     sbg:y: 240
   - id: confirm
     label: Does it agree?
@@ -349,7 +349,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [confirmed]
-    sbg:x: 3000
+    sbg:x: 3300
     sbg:y: 240
   - id: write_stack
     label: Good particles
@@ -370,7 +370,7 @@ steps:
       - id: ram_mib
         source: ram_mib
     out: [stack, star, mrcs, cs]
-    sbg:x: 2400
+    sbg:x: 2700
     sbg:y: 0
   - id: summarise
     label: The account
@@ -386,7 +386,7 @@ steps:
           - confirm/confirmed
         linkMerge: merge_flattened
     out: [ledger, report]
-    sbg:x: 3300
+    sbg:x: 3600
     sbg:y: 0
 
 outputs:
@@ -395,70 +395,70 @@ outputs:
     label: Which micrographs
     doc: micrographs_good.star, decisions.jsonl, ledger.json and report/.
     outputSource: judge/judged
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 0
   - id: picked
     type: Directory
     label: Picks
     doc: autopick.star, coordinates/ and picks.parquet.
     outputSource: gather_picks/picked
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 120
   - id: sorted
     type: Directory
     label: Which particles
     doc: particles_good.star with each particle's probability, decisions.jsonl and report/.
     outputSource: classify_particles/sorted
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 240
   - id: sample_classified
     type: Directory
     label: Classes of the sample
     outputSource: classify_sample/classified
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 360
   - id: sample_classes
     type: Directory
     label: Good classes of the sample
     outputSource: decide_sample/selected
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 480
   - id: confirmed
     type: Directory
     label: Confirmation
     doc: Whether 2D classification of the sample agrees.
     outputSource: confirm/confirmed
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 600
   - id: good_particles_star
     type: File
     label: Good particles (RELION)
     outputSource: write_stack/star
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 720
   - id: good_particles_mrcs
     type: File
     label: Good particles (images)
     outputSource: write_stack/mrcs
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 840
   - id: good_particles_cs
     type: File
     label: Good particles (cryoSPARC)
     outputSource: write_stack/cs
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 960
   - id: ledger
     type: File
     label: Ledger
     doc: Where every micrograph and every pick ended; the sums are checked.
     outputSource: summarise/ledger
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 1080
   - id: report
     type: Directory
     label: First page
     doc: Links the pages of all steps.
     outputSource: summarise/report
-    sbg:x: 3600
+    sbg:x: 3900
     sbg:y: 1200

@@ -85,7 +85,7 @@ inputs:
     label: What was learnt
     doc: 'A folder that `cryoverdict learn` wrote; its expected yields join as evidence.'
     sbg:x: 300
-    sbg:y: 960
+    sbg:y: 1200
   - id: threads
     type: int
     default: 1

@@ -31,6 +31,7 @@ LATE = {
 # Packages that are themselves imported late may import at their top what they are made of.
 LATE_PACKAGES = {
     "engine/classification": {"torch"},
+    "engine/learning": {"torch"},
     "engine/network_training": {"torch"},
 }
 FORBIDDEN_NAMES = {"types.py", "utils.py", "util.py", "common.py", "helpers.py", "misc.py"}

@@ -50,24 +50,25 @@ class Scale:
 
 def stages(run: Path, truth: SessionTruth) -> Iterator[tuple[str, Centres]]:
     """Yield name and places of each stage of a run, from all true ones to the stack."""
-    import pandas as pd
+    from pyarrow import parquet
 
     yield "true particles", dict(truth.centres)
     items = json.loads((run / "ledger.json").read_text(encoding="utf-8"))["micrographs"]["items"]
     left = {Path(i["item"]).name: i["step"] for i in items if i["bin"] != "kept"}
     for name, steps in (("in kept micrographs", (JUDGED,)), ("kept after picking", JUDGES)):
         yield name, {m: xy for m, xy in truth.centres.items() if left.get(m) not in steps}
-    picks = pd.read_parquet(run / "picked" / "picks.parquet")
-    found = picks[picks["outcome"] == "kept"]
-    yield "picked", centres_of(found["subject"], found["x_px"], found["y_px"])
+    kept_picks = [("outcome", "==", "kept")]
+    found = parquet.read_table(run / "picked" / "picks.parquet", filters=kept_picks)
+    yield "picked", centres_of(*(found[c].to_numpy() for c in ("subject", "x_px", "y_px")))
     (data,) = (run / "classified").glob("run_it*_data.star")
     table = read_star(data)["particles"]
-    verdicts = pd.read_parquet(run / "classes" / "particle_verdicts.parquet")
-    reason, kept = verdicts["reason"], verdicts["bin"] == "kept"
+    verdicts = parquet.read_table(run / "classes" / "particle_verdicts.parquet")
+    kept = verdicts["bin"].to_numpy() == "kept"
+    outlier = np.array([(r or "").startswith(OUTLIER) for r in verdicts["reason"].to_pylist()])
     all_in = np.ones(len(verdicts), dtype=bool)
     for name, there in (
         ("cut out", all_in),
-        ("in good classes", kept | reason.str.startswith(OUTLIER)),
+        ("in good classes", kept | outlier),
         ("good particles", kept),
     ):
         names, x, y = (np.array(table.column(label) or ())[there] for label in PLACE)

@@ -57,7 +57,8 @@ class Explanation:
     @property
     def favourable(self) -> bool:
         """Whether the favourable outcome is the more probable one."""
-        return self.log_odds >= 0.0
+        # NumPy's numbers compare to a truth value that JSON does not know.
+        return bool(self.log_odds >= 0.0)
 
 
 def gated(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryoverdict.engine.decision import Decision
+from cryoverdict.engine.decision import Decision, write_decisions
 from cryoverdict.engine.engine_error import EngineError
 from cryoverdict.engine.explanation import Explanation
 from cryoverdict.engine.learning.learnt_evidence import with_learnt
@@ -125,8 +125,10 @@ def test_learnt_yield_moves_decisions_unless_gated_or_useless(
         values=values[[worst, worst]],
         absent={},
     )
-    before = [decision("open", 0.5), decision("shut", 0.5, ("a-gate",))]
+    # The judge's sums are NumPy's.
+    before = [decision("open", np.float64(0.5)), decision("shut", np.float64(0.5), ("a-gate",))]
     after = list(with_learnt(before, tmp_path, table))
+    write_decisions(tmp_path / "decisions.jsonl", after)
     assert after[1] == before[1]
     if correlation < 0.0:
         assert after[0] == before[0]

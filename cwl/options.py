@@ -85,6 +85,46 @@ def optics_options(command: Command) -> Command:
     return with_optics  # type: ignore[return-value]
 
 
+CLASSIFIER_OPTIONS = (
+    click.option(
+        "--parameters",
+        "parameters_path",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        required=True,
+        metavar="FILE",
+        help="The classification.json of `decide-classification`.",
+    ),
+    click.option(
+        "--classifier",
+        type=click.Choice(("builtin", "relion")),
+        default="builtin",
+        show_default=True,
+        help="The embedded classifier, or an installed RELION's relion_refine.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(("cpu", "cuda", "auto")),
+        default="auto",
+        show_default=True,
+        help="Where the embedded classifier computes; auto takes a GPU where there is one.",
+    ),
+    click.option(
+        "--memory-mib",
+        type=click.IntRange(min=64),
+        default=1536,
+        show_default=True,
+        help="Memory for prepared particles; larger sets are read from disk in every iteration.",
+    ),
+)
+
+
+def classifier_options(command: Command) -> Command:
+    """Add what 2D classification is told: parameters, program, device, memory."""
+    for option in reversed(CLASSIFIER_OPTIONS):
+        command = option(command)
+    return command
+
+
 def thread_count(threads: int | None) -> int:
     """Return the number of workers: as asked, else the cores this process may use."""
     import os

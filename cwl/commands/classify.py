@@ -29,35 +29,7 @@ if TYPE_CHECKING:
     metavar="PARTICLES...",
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option(
-    "--parameters",
-    "parameters_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The classification.json of `decide-classification`.",
-)
-@click.option(
-    "--classifier",
-    type=click.Choice(("builtin", "relion")),
-    default="builtin",
-    show_default=True,
-    help="The embedded classifier, or an installed RELION's relion_refine.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(("cpu", "cuda", "auto")),
-    default="auto",
-    show_default=True,
-    help="Where the embedded classifier computes; auto takes a GPU where there is one.",
-)
-@click.option(
-    "--memory-mib",
-    type=click.IntRange(min=64),
-    default=1536,
-    show_default=True,
-    help="Memory for prepared particles; larger sets are read from disk in every iteration.",
-)
+@options.classifier_options
 @options.output_option
 @options.rules_option
 @options.threads_option

@@ -118,4 +118,9 @@ def command(
         quiet=quiet,
         as_json=as_json,
     )
+    if quiet and measured.errors and not decisions:
+        # The workflow calls with --quiet, and has to pass on why nothing came of it.
+        click.echo(
+            f"error: nothing can be judged: {next(iter(measured.errors.values()))}", err=True
+        )
     return exit_code_of(len(decisions), len(measured.errors))

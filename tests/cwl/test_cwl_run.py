@@ -185,3 +185,9 @@ def test_two_runs_do_not_share_a_folder(session: Path, judged_run: Path, cryover
     with writing_into(judged_run):
         done = cryoverdict(*RUN, "--output", "run", folder=session, code=3)
     assert "another run is writing here" in done.stderr
+
+
+def test_a_run_of_nothing_readable_says_why(cryoverdict: Call, tmp_path: Path) -> None:
+    (tmp_path / "words.mrc").write_text("no image")
+    done = cryoverdict("run", "words.mrc", *RUN[2:], "--output", "run", folder=tmp_path, code=3)
+    assert "words.mrc: truncated, 8 of the 1024 bytes" in done.stderr.splitlines()[-1]

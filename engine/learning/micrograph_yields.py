@@ -80,7 +80,7 @@ def fitted_yields(runs: Sequence[FinishedRun], lesson: ParticleLesson) -> Yields
         model = YieldModel.fit(values, features, good, picked)
     except EngineError:
         return None
-    share, low, high = _held_out(values, features, good, picked)
+    share, low, high = held_out(values, features, good, picked)
     seen = good / picked
     varies = float(share.std()) > 1e-9 and float(seen.std()) > 1e-9
     return Yields(
@@ -144,7 +144,7 @@ def disagreements(runs: Sequence[FinishedRun], yields: Yields) -> list[tuple[str
     return [(s, r, f"{k:.4f}", f"{w:.4f}", f"{g:.0f}", f"{p:.0f}") for _, s, r, k, w, g, p in rows]
 
 
-def _held_out(
+def held_out(
     values: Array, features: Sequence[str], good: Array, picked: Array
 ) -> tuple[Array, Array, Array]:
     """Return expected share and 95 % interval of the good of micrographs left out of the fit."""

@@ -15,6 +15,10 @@ from cryoverdict.engine.simulation.particle import ProjectionBank
 from cryoverdict.engine.simulation.scene import Scene
 from cryoverdict.engine.simulation.severity import quantity
 
+# Optical depth of a strong grain below which crystals do not show in a binned image; where the
+# pixels hold no ring, nobody would call such a micrograph crystalline.
+LEAST_SEEN_CONTRAST = 0.05
+
 
 class Moment(IntEnum):
     """When a painter paints: under the particles, over them, or last (what takes away)."""
@@ -203,7 +207,9 @@ def _crystals(
         scene,
         rng,
         area,
-        contrast=float(rng.lognormal(np.log(0.06), 0.5) * (0.4 + strength)),
+        contrast=max(
+            LEAST_SEEN_CONTRAST, float(rng.lognormal(np.log(0.08), 0.45) * (0.4 + strength))
+        ),
         grain_a=float(rng.lognormal(np.log(95.0), 0.35)),
         ghost_a=float(rng.uniform(80.0, 300.0)),
         cubic=bool(rng.random() < 0.4),

@@ -116,11 +116,13 @@ def reference_session(seed: int, micrographs: int) -> ReferenceSession:
     if picture:
         pixel, side, binning = _drawn(rng, (2.6, 6.5)), round(rng.uniform(26.0, 33.0)) * 32, 4.0
     elif rng.random() < habit.full:
-        pixel, side, binning = _drawn(rng, (habit.finest_a, 1.6)), 1536, 1.0
+        # Some detectors count at the pixel size handed in, others at up to half of it.
+        pixel, side = _drawn(rng, (habit.finest_a, 1.9)), 1536
+        binning = float(rng.choice([1.0, 1.0, 1.5, 2.0]))
         if habit.large and rng.random() < habit.large:
             side = 2176
     else:
-        pixel, side, binning = _drawn(rng, (1.6, 5.0)), 1024, 3.0
+        pixel, side, binning = _drawn(rng, (1.7, 5.0)), 1024, 3.0
     return _session(rng, spec, seed, micrographs, (pixel, side, binning), habit, picture=picture)
 
 

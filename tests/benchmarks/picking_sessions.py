@@ -18,7 +18,7 @@ from cryoverdict.engine.simulation.micrograph import _model
 from cryoverdict.engine.simulation.micrograph_spec import MicrographSpec, ParticleSpec
 from cryoverdict.engine.simulation.particle import BeadModel
 from cryoverdict.engine.simulation.particle_files import read_particle
-from cryoverdict.engine.simulation.particle_shapes import SHAPES
+from cryoverdict.engine.simulation.particle_shapes import SHAPES, generated_particle
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 # What lies on tolerable micrographs of every session: film, contamination.
@@ -110,6 +110,26 @@ DEVELOPMENT = {
         particle="micelle-receptor", pixel_a=1.4, voltage_kv=300.0, focus_a=(8e3, 1.8e4),
         coverage=(0.2, 0.3), seed=110,
     ),
+    "barrel-pair": Session(
+        particle="barrel-pair", pixel_a=2.0, voltage_kv=300.0, focus_a=(1e4, 2.5e4),
+        coverage=(0.1, 0.2), seed=111,
+    ),
+    "globule-shell": Session(
+        particle="globule-shell", pixel_a=2.5, voltage_kv=300.0, focus_a=(1e4, 2.5e4),
+        coverage=(0.1, 0.2), seed=112,
+    ),
+    "chaperone-cage": Session(
+        particle="chaperone-cage", pixel_a=3.0, voltage_kv=300.0, focus_a=(1e4, 2.5e4),
+        coverage=(0.1, 0.25), seed=113,
+    ),
+    "shell-capsid": Session(
+        particle="shell-capsid", pixel_a=2.6, voltage_kv=200.0, focus_a=(1e4, 2.5e4),
+        coverage=(0.15, 0.3), seed=114,
+    ),
+    "globule-ball": Session(
+        particle="globule-ball", pixel_a=3.0, voltage_kv=300.0, focus_a=(8e3, 2e4),
+        coverage=(0.1, 0.3), seed=115,
+    ),
 }  # fmt: skip
 
 REPORTED = {
@@ -174,8 +194,15 @@ def _sphere(count: int, radius_a: float) -> _Double:
     )
 
 
-# Assemblies: which model, and where its copies lie (Å). The copies of the cage do not touch; those
-# of the capsid do.
+def _ball(radius_a: float, step_a: float) -> _Double:
+    """Return the places of a square lattice that lie in a ball."""
+    steps = np.arange(-radius_a, radius_a + 1.0, step_a)
+    places = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    return np.asarray(places[np.linalg.norm(places, axis=1) <= radius_a])
+
+
+# Assemblies: which model or shape, and where its copies lie (Å). The copies of the cages do not
+# touch; those of the others do.
 ASSEMBLIES: dict[str, tuple[str, _Double]] = {
     "pair": ("6BDF", np.array([(0.0, 0.0, -75.0), (0.0, 0.0, 75.0)])),
     "trefoil": (
@@ -184,6 +211,11 @@ ASSEMBLIES: dict[str, tuple[str, _Double]] = {
     ),
     "cage": ("6BDF", _icosahedron(220.0)),
     "capsid": ("4OYN", _sphere(60, 230.0)),
+    "barrel-pair": ("barrel", np.array([(0.0, 0.0, -75.0), (0.0, 0.0, 75.0)])),
+    "globule-shell": ("globule", _sphere(160, 180.0)),
+    "chaperone-cage": ("chaperone", _icosahedron(175.0)),
+    "shell-capsid": ("shell", _sphere(40, 190.0)),
+    "globule-ball": ("globule", _ball(240.0, 60.0)),
 }
 
 
@@ -210,7 +242,8 @@ def _assembled(name: str, folder: Path) -> Path:
     if path.exists():
         return path
     part, shifts = ASSEMBLIES[name]
-    model = read_particle(Path(str(particle_file(part, folder))))
+    file = particle_file(part, folder)
+    model = generated_particle(part) if file is None else read_particle(Path(file))
     places = np.concatenate([model.positions_a + shift for shift in shifts])
     side = int(2.0 * float(np.abs(places).max()) / VOXEL_A) + 8
     cells = np.rint(places / VOXEL_A).astype(np.intp) + side // 2

@@ -144,6 +144,11 @@ def import_(
 @click.argument("lists", nargs=-1, type=images_file, metavar="[LISTS]...")
 @click.option("--data-set", "data_sets", multiple=True, help="Only this data set; repeatable.")
 @click.option(
+    "--queue",
+    type=images_file,
+    help="Show only the micrographs of this CSV table, in its order: the queue.csv of `learn`.",
+)
+@click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port of the page.  [default: any]"
 )
 @rater_option
@@ -154,6 +159,7 @@ def import_(
 def label(
     lists: tuple[Path, ...],
     data_sets: tuple[str, ...],
+    queue: Path | None,
     port: int,
     rater: str,
     rated_on: str | None,
@@ -168,18 +174,19 @@ def label(
     """
     from cryoverdict.engine.catalogue.database import open_catalogue
     from cryoverdict.engine.catalogue.import_plan import check_rater
+    from cryoverdict.engine.catalogue.label_list import read_label_list, read_queue
     from cryoverdict.engine.catalogue.rating import check_day
 
     rater, rated_on = check_rater(rater), check_day(rated_on, "--date")
     catalogue = open_catalogue(url)
     if not lists:
-        facts = _label_on_page(catalogue, data_sets, port, rater, rated_on)
+        order = None if queue is None else read_queue(queue)
+        facts = _label_on_page(catalogue, data_sets, order, port, rater, rated_on)
         say(facts, quiet=quiet, as_json=as_json)
         return ExitCode.DONE
-    if len(data_sets) > 1:
-        msg = "give one --data-set with LISTS"
+    if len(data_sets) > 1 or queue is not None:
+        msg = "with LISTS give one --data-set at most, and no --queue"
         raise click.UsageError(msg)
-    from cryoverdict.engine.catalogue.label_list import read_label_list
     from cryoverdict.engine.catalogue.labelling import attach_labels
 
     lines = [x for file in lists for x in read_label_list(file, rater=rater, rated_on=rated_on)]
@@ -285,7 +292,12 @@ def merge(other: str, url: str | None, quiet: bool, as_json: bool) -> None:
 
 
 def _label_on_page(
-    catalogue: Any, data_sets: tuple[str, ...], port: int, rater: str, rated_on: str | None
+    catalogue: Any,
+    data_sets: tuple[str, ...],
+    queue: tuple[str, ...] | None,
+    port: int,
+    rater: str,
+    rated_on: str | None,
 ) -> dict[str, int]:
     """Serve the page until its reader or Ctrl-C ends it."""
     import datetime
@@ -294,7 +306,9 @@ def _label_on_page(
     from cryoverdict.engine.catalogue.labelling_server import LabellingServer
 
     today = rated_on or datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    session = begin_labelling(catalogue, rater=rater, rated_on=today, data_sets=data_sets)
+    session = begin_labelling(
+        catalogue, rater=rater, rated_on=today, data_sets=data_sets, queue=queue
+    )
     with LabellingServer(session, port=port) as server:
         click.echo(f"label {len(session.waiting)} micrographs at {server.url}", err=True)
         click.echo("q on the page or Ctrl-C here ends; every label is kept at once", err=True)

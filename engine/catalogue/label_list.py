@@ -33,6 +33,7 @@ GREY_WEIGHT = 0.3
 TRUE_WORDS = ("true", "1", "yes")
 FAULTS_SHOWN = 5
 Value = TypeVar("Value")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +87,21 @@ def _miffi(path: Path, rater: str, rated_on: str | None) -> tuple[ListedRating, 
     return _each(path, table.items(), line, lambda _, number: f"entry {number}")
 
 
+def read_queue(path: Path) -> tuple[str, ...]:
+    """Return the files that a CSV table names, in its order; it need not judge them.
+
+    Raises `EngineError` for a table without a column of files or an empty name in it.
+    """
+    columns, rows = _table(path)
+    if not set(columns) & set(FILE_COLUMNS):
+        msg = f"{path}: has the columns {', '.join(columns) or 'none'}; accepted is one with file"
+        raise EngineError(msg)
+    return _each(path, rows, lambda item: _file(item[1]), lambda item, _: f"line {item[0]}")
+
+
 def _csv(path: Path, rater: str, rated_on: str | None) -> tuple[ListedRating, ...]:
     """Return the labels of a CSV table."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            columns = [name.strip().lower() for name in reader.fieldnames or ()]
-            rows = [
-                (reader.line_num, dict(zip(columns, _cells(row), strict=False))) for row in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        msg = f"{path}: cannot be read ({reason}); accepted is a CSV table in UTF-8"
-        raise EngineError(msg) from error
+    columns, rows = _table(path)
     judging = {"label", "grade", "defects", *VERDICT_COLUMNS}
     if not set(columns) & set(FILE_COLUMNS) or not set(columns) & judging:
         msg = (
@@ -109,11 +112,7 @@ def _csv(path: Path, rater: str, rated_on: str | None) -> tuple[ListedRating, ..
 
     def line(item: tuple[int, Mapping[str, str]]) -> ListedRating:
         number, row = item
-        file = _first(row, FILE_COLUMNS)
-        if not file:
-            msg = "the file name is empty; accepted is a name of an image"
-            raise EngineError(msg)
-        label = _label(row)
+        file, label = _file(row), _label(row)
         day = check_day(row.get("date") or row.get("rated_on"), f"column date of {file}")
         rating = None
         if label is not None:
@@ -135,12 +134,37 @@ def _csv(path: Path, rater: str, rated_on: str | None) -> tuple[ListedRating, ..
     return _each(path, rows, line, lambda item, _: f"line {item[0]}")
 
 
+def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the columns of a CSV table, and its rows with their lines."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            columns = [name.strip().lower() for name in reader.fieldnames or ()]
+            rows = [
+                (reader.line_num, dict(zip(columns, _cells(row), strict=False))) for row in reader
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        msg = f"{path}: cannot be read ({reason}); accepted is a CSV table in UTF-8"
+        raise EngineError(msg) from error
+    return columns, rows
+
+
+def _file(row: Mapping[str, str]) -> str:
+    """Return the file of a row; raises `EngineError` where none is named."""
+    file = _first(row, FILE_COLUMNS)
+    if not file:
+        msg = "the file name is empty; accepted is a name of an image"
+        raise EngineError(msg)
+    return file
+
+
 def _each(
     path: Path,
     items: Iterable[Value],
-    line: Callable[[Value], ListedRating],
+    line: Callable[[Value], Found],
     place: Callable[[Value, int], str],
-) -> tuple[ListedRating, ...]:
+) -> tuple[Found, ...]:
     """Return every line, or raise one `EngineError` that names the first faulty ones."""
     found, faults = [], []
     for number, item in enumerate(items, start=1):

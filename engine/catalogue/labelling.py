@@ -153,23 +153,41 @@ class LabellingSession:
 
 
 def begin_labelling(
-    catalogue: Catalogue, *, rater: str, rated_on: str, data_sets: Sequence[str] = ()
+    catalogue: Catalogue,
+    *,
+    rater: str,
+    rated_on: str,
+    data_sets: Sequence[str] = (),
+    queue: Sequence[str] | None = None,
 ) -> LabellingSession:
-    """Return a session over what a rater has not judged, data set by data set."""
-    query = sa.select(MICROGRAPHS.c.id).join(DATA_SETS)
+    """Return a session over what a rater has not judged, data set by data set.
+
+    ``queue`` names the only micrographs to show, in the order in which they are shown; as in
+    `attach_labels` only the file's own name counts. Raises `EngineError` where none of them is in
+    the catalogue.
+    """
+    query = sa.select(MICROGRAPHS.c.id, MICROGRAPHS.c.name).join(DATA_SETS)
     if data_sets:
         query = query.where(DATA_SETS.c.name.in_(data_sets))
     with catalogue.reading() as connection:
-        every = connection.execute(
+        found = connection.execute(
             query.order_by(DATA_SETS.c.name, MICROGRAPHS.c.name, MICROGRAPHS.c.id)
-        ).scalars()
-        numbers = list(every)
+        ).all()
         judged = {
             said.micrograph
             for said in read_history(connection)
             if said.present and said.rating.rater == rater
         }
-    waiting = [number for number in numbers if number not in judged]
+    if queue is not None:
+        place = {_stem(name): i for i, name in reversed(list(enumerate(queue)))}
+        found = sorted((r for r in found if _stem(r[1]) in place), key=lambda r: place[_stem(r[1])])
+        if not found:
+            msg = (
+                f"label: none of the {len(queue)} micrographs of the queue is in the catalogue; "
+                "accepted are those that `import` or `learn --catalogue` entered"
+            )
+            raise EngineError(msg)
+    waiting = [number for number, _ in found if number not in judged]
     return LabellingSession(catalogue=catalogue, rater=rater, rated_on=rated_on, waiting=waiting)
 
 

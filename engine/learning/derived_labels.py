@@ -1,4 +1,4 @@
-"""Labels of micrographs that follow from a run's own good stack, for the catalogue.
+"""What a run's own good stack says of its micrographs, for the catalogue.
 
 Imported late: it loads SQLAlchemy.
 """
@@ -25,23 +25,30 @@ SURE = 0.9
 
 
 def derived_entries(runs: Sequence[FinishedRun], yields: Yields) -> list[Entry]:
-    """Return what enters the catalogue: micrographs whose yield says surely keep, or reject."""
+    """Return what enters the catalogue: the micrographs that taught.
+
+    Labelled are those whose yield says surely keep, or reject; the others wait there for a person.
+    """
     entries = []
     for run in runs:
         listed = read_picking_list([run.folder / "judged"], Optics())
         by_subject = {s.subject: s.micrograph for s in listed.subjects}
         for i, (subject, name) in enumerate(zip(yields.subjects, yields.run, strict=True)):
             worth = float(yields.worth[i])
-            if name != run.name or subject not in by_subject or 1.0 - SURE < worth < SURE:
+            if name != run.name or subject not in by_subject:
                 continue
-            label = label_of(Meaning(favourable=worth >= SURE), weight=WEIGHT)
-            said = f"{yields.good[i]:.0f} of {yields.picked[i]:.0f} picks are in the good stack"
+            ratings: tuple[Rating, ...] = ()
+            if not 1.0 - SURE < worth < SURE:
+                label = label_of(Meaning(favourable=worth >= SURE), weight=WEIGHT)
+                said = f"{yields.good[i]:.0f} of {yields.picked[i]:.0f} picks are in the good stack"
+                place = str(run.folder)
+                ratings = (Rating(label=label, rater=RATER, said=said, place=place),)
             entries.append(
                 Entry(
                     micrograph=by_subject[subject],
                     data_set=name,
                     source="learnt from a finished run",
-                    ratings=(Rating(label=label, rater=RATER, said=said, place=str(run.folder)),),
+                    ratings=ratings,
                 )
             )
     return entries

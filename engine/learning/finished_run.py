@@ -54,10 +54,11 @@ class PlacedClasses:
 class FinishedRun:
     """One finished run's folder, its settled parameters, its good particles and its junk.
 
-    ``pixel_size_a`` is that of the class averages.
+    ``name`` tells it from the runs read with it; ``pixel_size_a`` is that of the class averages.
     """
 
     folder: Path
+    name: str
     picking: ParameterFile
     classification: ParameterFile
     good: PlacedClasses
@@ -65,18 +66,27 @@ class FinishedRun:
     pixel_size_a: float
 
     @property
-    def name(self) -> str:
-        """What the run is called: its folder."""
-        return self.folder.resolve().name
-
-    @property
     def selection(self) -> Path:
         """The folder of the final selection of classes."""
         return selection_folder(self.folder)
 
 
-def read_finished_run(folder: Path) -> FinishedRun:
-    """Read a folder that `cryoverdict run` left; raises `EngineError` where it is not finished."""
+def read_finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
+    """Read folders that `cryoverdict run` left, each once.
+
+    They are called by their folders, with as many of those above as tell them apart. Raises
+    `EngineError` where one is not finished.
+    """
+    places = list(dict.fromkeys(folder.resolve() for folder in folders))
+    depth = 1
+    while len({place.parts[-depth:] for place in places}) < len(places):
+        depth += 1
+    names = ["/".join(place.parts[-depth:]) for place in places]
+    return [read_finished_run(p, n) for p, n in zip(places, names, strict=True)]
+
+
+def read_finished_run(folder: Path, name: str) -> FinishedRun:
+    """Read a folder that `cryoverdict run` left, to be called ``name``; raises as above."""
     lacking = [name for name in NEEDED if not (folder / name).is_file()]
     if lacking:
         msg = (
@@ -90,6 +100,7 @@ def read_finished_run(folder: Path) -> FinishedRun:
     place = {int(n): i for i, n in enumerate(listed.column(NUMBER) or ())}
     return FinishedRun(
         folder=folder,
+        name=name,
         picking=read_parameter_file(folder / "picking" / "picking.json", "picking"),
         classification=read_parameter_file(
             folder / "classification" / "classification.json", "classification"

@@ -17,7 +17,7 @@ import numpy as np
 from cryoverdict.engine.classification_run.settings import run_settings
 from cryoverdict.engine.decision import Decision, write_decisions
 from cryoverdict.engine.engine_error import EngineError
-from cryoverdict.engine.learning.finished_run import FinishedRun, read_finished_run
+from cryoverdict.engine.learning.finished_run import FinishedRun, read_finished_runs
 from cryoverdict.engine.learning.frozen_particles import (
     FrozenParticles,
     read_frozen,
@@ -86,7 +86,7 @@ def learn(
     says why and nothing else is written; then, and for runs that cannot teach, raises
     `EngineError` with all reasons.
     """
-    runs = [read_finished_run(folder) for folder in folders]
+    runs = read_finished_runs(folders)
     first = max(runs, key=lambda run: len(run.good.xy_px))
     lessons = []
     for number, run in enumerate(runs):

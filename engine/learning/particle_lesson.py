@@ -123,10 +123,33 @@ def labelled_lesson(stack: ParticleStack, run: FinishedRun, diameter_px: float) 
         good=good,
         weight=np.where(good | junk, 1.0, UNSEEN_WEIGHT),
         number=number,
-        averages=np.concatenate(averages),
+        averages=resampled(
+            np.concatenate(averages), run.pixel_size_a, stack.pixel_size_a, stack.box
+        ),
         good_class=np.arange(sum(map(len, averages))) < shift,
         diameter_px=diameter_px,
     )
+
+
+def resampled(
+    averages: NDArray[np.float32], pixel_size_a: float, wanted_a: float, box: int
+) -> NDArray[np.float32]:
+    """Return averages ``(K, own box, own box)`` at another pixel size, in another box.
+
+    The centre, pixel box // 2, stays the centre; what the averages do not reach is 0. Cubic splines
+    do: the averages only say how particles lie before they are averaged anew.
+    """
+    from scipy.ndimage import affine_transform
+
+    own = averages.shape[-1]
+    step = wanted_a / pixel_size_a
+    if own == box and round(step, 3) == 1.0:
+        return averages
+    start = own // 2 - step * (box // 2)
+    made = [
+        affine_transform(a, (step, step), (start, start), (box, box), order=3) for a in averages
+    ]
+    return np.array(made, np.float32).reshape(-1, box, box)
 
 
 def nearest_particles(

@@ -21,10 +21,13 @@ from cryoverdict.engine.classification.simulated_particles import (  # noqa: E40
 )
 from cryoverdict.engine.decision import Decision  # noqa: E402
 from cryoverdict.engine.engine_error import EngineError  # noqa: E402
-from cryoverdict.engine.learning import particle_network  # noqa: E402
+from cryoverdict.engine.learning import finished_run, particle_network  # noqa: E402
 from cryoverdict.engine.learning.classifying import sort_particles  # noqa: E402
 from cryoverdict.engine.learning.confirming import confirm  # noqa: E402
-from cryoverdict.engine.learning.finished_run import PlacedClasses  # noqa: E402
+from cryoverdict.engine.learning.finished_run import (  # noqa: E402
+    PlacedClasses,
+    read_finished_runs,
+)
 from cryoverdict.engine.learning.frozen_particles import read_frozen, write_frozen  # noqa: E402
 from cryoverdict.engine.learning.guard_decision import judge_learning  # noqa: E402
 from cryoverdict.engine.learning.guards import (  # noqa: E402
@@ -42,6 +45,7 @@ from cryoverdict.engine.learning.model_record import model_digest  # noqa: E402
 from cryoverdict.engine.learning.particle_lesson import (  # noqa: E402
     ParticleLesson,
     nearest_particles,
+    resampled,
 )
 from cryoverdict.engine.learning.particle_training import (  # noqa: E402
     TrainedClassifier,
@@ -289,3 +293,23 @@ def test_shares_that_change() -> None:
     one, other = np.array([1, 1, 2, 2]), np.array([1, 1, 1, 2])
     assert change_of_shares(one, one) == 0.0
     assert change_of_shares(one, other) == pytest.approx(0.25)
+
+
+def test_averages_of_another_run_are_brought_to_the_size_of_the_first() -> None:
+    y, x = np.mgrid[:60, :60]
+    blob = np.exp(-((y - 36.0) ** 2 + (x - 27.0) ** 2) / 50.0).astype(np.float32)
+    made = resampled(blob[None], 3.0, 2.0, 80)
+    # Six pixels below and three left of the centre, at pixels two thirds as large.
+    y, x = np.mgrid[:80, :80]
+    expected = np.exp(-((y - 49.0) ** 2 + (x - 35.5) ** 2) / 112.5)
+    np.testing.assert_allclose(made[0], expected, atol=0.002)
+    np.testing.assert_array_equal(resampled(blob[None], 3.0, 3.0, 60)[0], blob)
+
+
+def test_runs_that_share_a_folder_name_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finished_run, "read_finished_run", lambda folder, name: (folder, name))
+    one, other = tmp_path / "a" / "first", tmp_path / "b" / "first"
+    assert read_finished_runs([one, other, one]) == [(one, "a/first"), (other, "b/first")]
+    assert read_finished_runs([one]) == [(one, "first")]

@@ -14,6 +14,7 @@ import pytest
 
 from cryoverdict.engine.catalogue.database import Catalogue, open_catalogue
 from cryoverdict.engine.catalogue.history import read_history
+from cryoverdict.engine.catalogue.label_list import read_queue
 from cryoverdict.engine.catalogue.labelling import LabellingSession, begin_labelling
 from cryoverdict.engine.catalogue.labelling_server import LabellingServer
 from cryoverdict.engine.engine_error import EngineError
@@ -89,6 +90,22 @@ def test_only_chosen_data_sets_are_shown(session: LabellingSession) -> None:
     for names, count in ((("set",), 3), (("other",), 0)):
         chosen = begin_labelling(session.catalogue, rater="x", rated_on="", data_sets=names)
         assert len(chosen.waiting) == count
+
+
+def test_a_queue_is_shown_in_its_own_order(session: LabellingSession, tmp_path: Path) -> None:
+    first, _, third = session.waiting
+    table = tmp_path / "queue.csv"
+    table.write_text(
+        "micrograph,run,keep_probability\nx/mic_003.mrc,a,.5\nx/mic_001.mrc,a,.5\ngone.mrc,a,.5\n"
+    )
+    queue = read_queue(table)
+    chosen = begin_labelling(session.catalogue, rater="ada", rated_on="", queue=queue)
+    assert chosen.waiting == [third, first]
+    with pytest.raises(EngineError, match="none of the 1 micrographs of the queue"):
+        begin_labelling(session.catalogue, rater="ada", rated_on="", queue=["gone.mrc"])
+    table.write_text("run\na\n")
+    with pytest.raises(EngineError, match="has the columns run; accepted is one with file"):
+        read_queue(table)
 
 
 @pytest.fixture

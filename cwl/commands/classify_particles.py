@@ -29,14 +29,14 @@ from cryoverdict.cwl.summary import say
 @click.option(
     "--recall",
     type=click.FloatRange(0.5, 1.0),
-    default=0.95,
+    default=0.98,
     show_default=True,
     help="Share of the good particles to keep, as far as the model could tell on held-out data.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
-    default=1000,
+    default=500,
     show_default=True,
     help="Particles, kept and rejected alike, written for a confirmation by 2D classification.",
 )

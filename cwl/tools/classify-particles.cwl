@@ -27,14 +27,14 @@ inputs:
       prefix: --model
   - id: recall
     type: float
-    default: 0.95
+    default: 0.98
     label: Recall
     doc: Share of the good particles to keep.
     inputBinding:
       prefix: --recall
   - id: sample
     type: int
-    default: 1000
+    default: 500
     label: Sample
     doc: Particles, kept and rejected alike, written for a confirmation by 2D classification.
     inputBinding:

@@ -115,7 +115,7 @@ inputs:
     sbg:y: 600
   - id: recall
     type: float
-    default: 0.95
+    default: 0.98
     label: Recall
     doc: Share of the good particles to keep, as far as the model could tell on held-out data.
     sbg:x: 300

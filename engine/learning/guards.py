@@ -19,7 +19,7 @@ from cryoverdict.features.feature import Absent, Answer
 ALIKE = 0.85
 FIFTHS = 5
 # The recall that the guards look at, which is also the usual one.
-USUAL_RECALL = 0.95
+USUAL_RECALL = 0.98
 
 
 def lesson_facts(lesson: ParticleLesson) -> dict[str, Answer]:

@@ -6,7 +6,7 @@ A command, not a test: ``python -m tests.benchmarks.learning [--only NAME …] [
 the shared data folder.
 
 Each session is simulated anew, of a particle that no shipped model learnt from, with data-set seeds
-of its own (4201 to 4203), bad micrographs among good ones. The first 20 micrographs go through
+of its own (4301 to 4303), bad micrographs among good ones. The first 20 micrographs go through
 ``run``, ``learn`` learns from that, and the next 40 go through ``run --with`` and, for comparison,
 through the full ``run``. Round one takes 400 particles, as in the demonstration.
 
@@ -46,7 +46,7 @@ from cryoverdict.features.star import read_star
 from tests.benchmarks.end_to_end import SESSIONS, Session, adopt_orphans, ran
 from tests.benchmarks.stage_losses import MATCH
 
-SEEDS = {"proteasome": 4201, "apoferritin": 4202, "spike": 4203}
+SEEDS = {"proteasome": 4301, "apoferritin": 4302, "spike": 4303}
 FIRST = 20
 OPTICS = ("--cs-mm", "2.7", "--amplitude-contrast", "0.1", "--set", "trial_particles=400")
 

@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.features.bare_sides import bare_area
 from cryoverdict.features.border_lines import BorderLines, find_border_lines, mirror_borders
 from cryoverdict.features.cell_grid import cell_means, spread_cells
 from cryoverdict.features.dark_objects import IceObject, find_ice_objects
@@ -76,7 +77,7 @@ def usable_area(view: View) -> AreaMap:
     half = cell_means(whole, half_shape)
     edges = find_film_edges(whole, half)
     kind = _border_kind(lines, shape, half_shape)
-    _lay_film(kind, edges)
+    _lay_film(kind, edges, half)
     free = kind == AreaKind.USABLE
     background = smooth_background(half, free & ~_round_objects(edges, half_shape))
     rest = np.where(free, half - background, np.float32(0.0))
@@ -125,15 +126,19 @@ def _border_kind(
     return kind
 
 
-def _lay_film(kind: NDArray[np.uint8], edges: tuple[FilmEdge, ...]) -> None:
-    """Mark film and bars and the zone along their edges in a map, in place."""
+def _lay_film(kind: NDArray[np.uint8], edges: tuple[FilmEdge, ...], half: _Float) -> None:
+    """Mark film and bars and the zone along their edges in a map of ``half``, in place."""
     for edge in edges:
         if edge.kind == "object":
             continue
         distance = edge.distance((kind.shape[0], kind.shape[1]))
-        area = np.abs(distance) < EDGE_ZONE_CELLS
-        if edge.side:
-            area |= distance * edge.side > 0.0
+        if edge.kind == "void" and edge.level is not None:
+            zone = EDGE_ZONE_CELLS * max(kind.shape) / max(edge.grid)
+            area = bare_area(half, distance * edge.side, edge.level, zone)
+        else:
+            area = np.abs(distance) < EDGE_ZONE_CELLS
+            if edge.side:
+                area |= distance * edge.side > 0.0
         kind[area & (kind == AreaKind.USABLE)] = _EDGE_KINDS[edge.kind]
         if edge.kind == "torn":
             kind[~area & (kind == AreaKind.USABLE)] = AreaKind.BRIGHT

@@ -5,66 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cryoverdict.features.cell_grid import cell_means
 from cryoverdict.features.film_arcs import Arc
 
 _Float = NDArray[np.float32]
 _Bool = NDArray[np.bool_]
 
-# Where nothing is in the beam its noise is white: its power is the same in two bands an octave
-# apart, to this difference of logarithms, and nearly that of the finest scale. On 328 simulated
-# edges three in four bare sides pass, and one of 152 iced sides of carbon and gold.
-WHITE_RANGE = 0.2
-WHITE_LEVEL = 0.35
-# Ice that is really empty is nearly white, too. So the other side must be no film: carbon has more
-# texture than this (logarithm of its power over white noise), and the same everywhere, while
-# particles lie here and there (logarithm of the 90 % quantile of cells over the 30 %; 1.3 for
-# Gaussian texture).
-ICE_TEXTURE = 1.3
-UNEVEN_TEXTURE = 1.5
-# Fewer cells than this on a side say nothing about its noise.
-FEWEST_CELLS = 60
-
 
 def spread(values: _Float) -> float:
     """Return the normalised median absolute deviation, never 0."""
     return max(1e-9, 1.4826 * float(np.median(np.abs(values - np.median(values)))))
-
-
-def is_bare(half: _Float, fine: _Float, bright: _Bool, dark: _Bool) -> bool:
-    """Say whether nothing is in the beam on the ``bright`` side of an edge, as where ice is torn.
-
-    The bright side's noise is white, and the dark side is no film by its texture. ``fine`` is the
-    log variance of neighbouring pixels. Bands of half an octave's width around wavelengths of about
-    8 and 16 coarse pixels are compared with it.
-    """
-    from scipy import ndimage
-
-    if min(np.count_nonzero(bright), np.count_nonzero(dark)) < FEWEST_CELLS:
-        return False
-    smooth = [ndimage.gaussian_filter(half, s) for s in _BAND_SCALES]
-    powers = [
-        np.log(cell_means(np.square(a - b), (fine.shape[0], fine.shape[1])) / white + 1e-30)
-        for a, b, white in zip(smooth[:-1], smooth[1:], _WHITE_POWER, strict=True)
-    ]
-
-    def texture(where: _Bool) -> list[float]:
-        """Return how much more power each band has than white noise of the same finest scale."""
-        level = float(np.median(fine[where])) - _WHITE_FINE
-        return [float(np.median(power[where])) - level for power in powers]
-
-    bare = texture(bright)
-    if max(bare) - min(bare) > WHITE_RANGE or max(map(abs, bare)) > WHITE_LEVEL:
-        return False
-    low, high = np.quantile(powers[-1][dark], [0.3, 0.9])
-    return max(texture(dark)) < ICE_TEXTURE or bool(high - low > UNEVEN_TEXTURE)
-
-
-# Variances that white noise of variance 1 in the coarse image leaves in the bands of the image at
-# half sampling between these smoothings, as medians over cells, and log variance at the finest.
-_BAND_SCALES = (0.7, 1.4, 2.8)
-_WHITE_POWER = (0.018176, 0.0037334)
-_WHITE_FINE = 0.10298
 
 
 def step_between(channel: _Float, inner: _Bool, outer: _Bool) -> float:
@@ -96,12 +45,7 @@ def abrupt_part(channel: _Float, distance: _Float, free: _Bool) -> float:
 
 def stretches(arc: Arc, y: _Float, x: _Float) -> NDArray[np.intp]:
     """Return for each cell the number of the stretch of five cells along the arc it lies at."""
-    uy, ux = np.sin(arc.direction), np.cos(arc.direction)
-    across, along = x * uy - y * ux, y * uy + x * ux
-    if arc.curvature != 0.0:
-        radius = 1.0 / arc.curvature
-        across = radius * np.arctan2(across, np.sign(radius) * (along - arc.offset + radius))
-    number = np.floor(across / 5.0).astype(np.intp)
+    number = np.floor(arc.along(y, x) / 5.0).astype(np.intp)
     return np.asarray(number - number.min(), np.intp)
 
 

@@ -12,9 +12,9 @@ from cryoverdict.features.view import View
 @cache
 def micrograph_features() -> tuple[Feature, ...]:
     """Return every registered measurement of a micrograph, family by family."""
-    from cryoverdict.features import area, ctf_family, drift, empty, grey, ice, motion
+    from cryoverdict.features import area, ctf_family, drift, empty, grey, ice, light_spots, motion
 
-    families = (ctf_family, grey, ice, area, empty, drift, motion)
+    families = (ctf_family, grey, ice, area, empty, light_spots, drift, motion)
     return tuple(f for family in families for f in family.FEATURES)
 
 

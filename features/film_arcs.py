@@ -47,6 +47,28 @@ class Arc:
         reach = np.hypot(along - np.float32(self.offset - radius), across)
         return np.asarray(np.sign(radius) * reach - np.float32(radius), np.float32)
 
+    def along(self, y: _Float, x: _Float) -> _Float:
+        """Return how far along the arc, from its middle, points given from the centre lie."""
+        uy, ux = np.float32(np.sin(self.direction)), np.float32(np.cos(self.direction))
+        along, across = y * uy + x * ux, x * uy - y * ux
+        if self.curvature == 0.0:
+            return np.asarray(across, np.float32)
+        radius = 1.0 / self.curvature
+        depth = np.sign(radius) * (along - np.float32(self.offset - radius))
+        return np.asarray(radius * np.arctan2(across, depth), np.float32)
+
+
+def grid_places(shape: tuple[int, int], grid: tuple[int, int]) -> tuple[_Float, _Float]:
+    """Return the rows ``(y, 1)`` and columns ``(1, x)`` of an image's pixels, from its centre.
+
+    They are in cells of a ``grid`` laid over the image.
+    """
+    y, x = (
+        ((np.arange(count) + 0.5) * (cells / count) - cells / 2).astype(np.float32)
+        for count, cells in zip(shape, grid, strict=True)
+    )
+    return y[:, None], x[None, :]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArcPoints:

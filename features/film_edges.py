@@ -18,17 +18,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cryoverdict.features.arc_refinement import refined_arc
+from cryoverdict.features.bare_sides import is_bare
 from cryoverdict.features.cell_grid import cell_means
 from cryoverdict.features.edge_sides import (
     abrupt_part,
-    is_bare,
     ridge_coherence,
     spread,
     step_between,
     step_coherence,
     stretches,
 )
-from cryoverdict.features.film_arcs import SHORTEST_ARC_CELLS, Arc, ArcSums, arc_points, arc_sums
+from cryoverdict.features.film_arcs import (
+    SHORTEST_ARC_CELLS,
+    Arc,
+    ArcSums,
+    arc_sums,
+    grid_places,
+)
 
 _Float = NDArray[np.float32]
 _Bool = NDArray[np.bool_]
@@ -57,9 +64,11 @@ GREY_STEP = 4.0
 ABRUPT_PART = 0.25
 # How far an edge may be moved to where the grey level steps.
 FARTHEST_MOVE_CELLS = 3.0
-# What is darker than this, or so much less noisy in its logarithm, is opaque, and no ice.
-OPAQUE_STEP = 30.0
-OPAQUE_NOISE = -0.5
+# What is darker than its other side by this many deviations of that side's pixels is opaque, and
+# no ice (simulated: gold 10 to 35, torn ice 1 to 8).
+OPAQUE_DROP = 10.0
+# From here on a side is taken to lie beyond the fringes of its edge.
+SIDE_CELLS = 3.0
 # A dark round thing of this radius (in units of the longer side) is an object and no film.
 OBJECT_RADIUS = 0.8
 
@@ -76,7 +85,8 @@ class FilmEdge:
     as at a meniscus). ``side`` is +1 where film, bar, void or object lies along the arc's
     direction, −1 where against it, 0 for a line. ``score`` is in robust deviations of all arcs'
     scores; ``grey_step`` and ``texture_step`` are the differences of the film's, bar's or object's
-    side (for a void: of the ice's side) from the other in robust deviations of the cells.
+    side (for a void: of the ice's side) from the other in robust deviations of the cells. ``level``
+    is the grey level halfway between the sides, None for a line.
     """
 
     arc: Arc
@@ -85,6 +95,7 @@ class FilmEdge:
     score: float
     grey_step: float
     texture_step: float
+    level: float | None
     grid: tuple[int, int]
 
     def distance(self, shape: tuple[int, int]) -> _Float:
@@ -92,15 +103,7 @@ class FilmEdge:
 
         It is positive along the arc's direction.
         """
-        y = _centred(shape[0], self.grid[0])[:, None]
-        x = _centred(shape[1], self.grid[1])[None, :]
-        return self.arc.distance(y, x)
-
-
-def _centred(count: int, cells: int) -> _Float:
-    """Return the positions of ``count`` pixels over ``cells`` cells, from the centre."""
-    at = (np.arange(count) + 0.5) * (cells / count) - cells / 2
-    return at.astype(np.float32)
+        return self.arc.distance(*grid_places(shape, self.grid))
 
 
 def grid_shape(shape: tuple[int, int]) -> tuple[int, int]:
@@ -214,7 +217,7 @@ def _clearest(channels: tuple[_Float, ...], half: _Float, free: _Bool) -> FilmEd
         unit = 1.4826 * float(np.median(scores[fill > 0.0])) + 1e-9
         index = int(np.argmax(scores))
         if scores[index] > CANDIDATE_SCORE * unit:
-            score, arc = _refined(sums.parameters[index], parts, grid)
+            score, arc = refined_arc(sums.parameters[index], parts, grid)
             found.append((score / unit, arc))
     found.sort(key=lambda pair: -pair[0])
     edges = [_judged(arc, s, channels, half, free) for s, arc in found if s > STRONG_SCORE]
@@ -241,64 +244,10 @@ def _placed(edge: FilmEdge, grey: _Float, free: _Bool) -> FilmEdge:
     if abs(edge.grey_step) < GREY_STEP:
         return edge
     at = np.array([edge.arc.curvature, edge.arc.direction, edge.arc.offset])
-    _, arc = _refined(at, _steps(grey, free, local=True), edge.grid)
+    _, arc = refined_arc(at, _steps(grey, free, local=True), edge.grid)
     if abs(arc.offset - edge.arc.offset) > FARTHEST_MOVE_CELLS:
         return edge
     return replace(edge, arc=arc)
-
-
-def _along(
-    parameters: NDArray[np.float64], parts: list[_Float], grid: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return the scores of arcs ``(arcs, 3)`` from derivatives interpolated between cells."""
-    from scipy import ndimage
-
-    points = arc_points(parameters, grid)
-    inside = points.inside
-    where = (points.y[inside], points.x[inside])
-    at = [ndimage.map_coordinates(part, where, order=1) for part in parts]
-    ny, nx = points.normal_y[inside], points.normal_x[inside]
-    if len(at) == 2:
-        share = at[0] * ny + at[1] * nx
-    else:
-        share = at[0] * ny * ny + 2.0 * at[1] * ny * nx + at[2] * nx * nx
-    arc_number = np.nonzero(inside)[0]
-    total = np.bincount(arc_number, share, minlength=len(parameters))
-    length = np.maximum(inside.sum(axis=1), SHORTEST_ARC_CELLS)
-    scores: NDArray[np.float64] = np.abs(total) / np.sqrt(length)
-    return scores
-
-
-def _refined(
-    parameters: NDArray[np.float64], parts: list[_Float], grid: tuple[int, int]
-) -> tuple[float, Arc]:
-    """Return an arc moved, turned and bent to where its score is largest, and that score."""
-    step = np.array([0.5 / max(grid), 0.065, 0.75])
-    at = parameters
-    best = float(_along(at[None, :], parts, grid)[0])
-    for _ in range(8):
-        for _ in range(3):
-            trials = at + _NEIGHBOURS * step
-            scores = _along(trials, parts, grid)
-            top = int(np.argmax(scores))
-            if scores[top] <= best * (1.0 + 1e-6):
-                break
-            at, best = trials[top], float(scores[top])
-        step = step / 2
-    curvature, direction, offset = (float(p) for p in at)
-    return best, Arc(curvature=curvature, direction=direction, offset=offset)
-
-
-# One step of bend, turn or shift, or of two of them at once.
-_NEIGHBOURS = np.array(
-    [
-        (bend, turn, shift)
-        for bend in (-1.0, 0.0, 1.0)
-        for turn in (-1.0, 0.0, 1.0)
-        for shift in (-1.0, 0.0, 1.0)
-        if 0.0 < abs(bend) + abs(turn) + abs(shift) < 3.0
-    ]
-)
 
 
 def _judged(
@@ -306,7 +255,7 @@ def _judged(
 ) -> FilmEdge | None:
     """Say what kind of edge an arc is, from what lies on its two sides; None for no edge."""
     grid = (free.shape[0], free.shape[1])
-    y, x = _centred(grid[0], grid[0])[:, None], _centred(grid[1], grid[1])[None, :]
+    y, x = grid_places(grid, grid)
     distance = arc.distance(y, x)
     stretch = stretches(arc, y, x)
     inner, outer = (distance < -0.8) & free, (distance > 0.8) & free
@@ -329,11 +278,12 @@ def _judged(
         kind: EdgeKind = "bar" if _along_side(arc, grid) and by_grey else "film"
         if side * bent < -1.0 / OBJECT_RADIUS:
             kind = "object"
-        bright, dark_side = (free & (distance * s > 3.0) for s in (-side, side))
-        if kind != "object" and is_bare(half, channels[1], bright, dark_side):
-            fine = channels[1]
-            noisier = float(np.median(fine[dark_side])) - float(np.median(fine[bright]))
-            if abs(grey) < OPAQUE_STEP and noisier >= OPAQUE_NOISE:
+        level, drop = _levels(channels, distance * side, free)
+        opaque = drop >= OPAQUE_DROP
+        if kind != "object" and is_bare(
+            half, channels, arc, free, level=level, step=abs(grey), opaque=opaque
+        ):
+            if not opaque:
                 kind, side = "void", -side
             elif kind == "film":
                 kind = "torn"
@@ -344,13 +294,35 @@ def _judged(
             score=score,
             grey_step=dark * grey,
             texture_step=dark * texture,
+            level=level,
             grid=grid,
         )
     if ridge_coherence(channels[0], distance, stretch, free) >= COHERENT_FRACTION:
         return FilmEdge(
-            arc=arc, kind="line", side=0, score=score, grey_step=0.0, texture_step=0.0, grid=grid
+            arc=arc,
+            kind="line",
+            side=0,
+            score=score,
+            grey_step=0.0,
+            texture_step=0.0,
+            level=None,
+            grid=grid,
         )
     return None
+
+
+def _levels(channels: tuple[_Float, ...], depth: _Float, free: _Bool) -> tuple[float, float]:
+    """Return the grey level halfway between two sides, and by how much the dark one is darker.
+
+    The dark side is where ``depth`` is positive; the second number is in deviations of the bright
+    side's pixels.
+    """
+    dark, bright = (free & (s * depth > SIDE_CELLS) for s in (1.0, -1.0))
+    if not (dark.any() and bright.any()):
+        dark, bright = (free & (s * depth > 0.0) for s in (1.0, -1.0))
+    low, high = (float(np.median(channels[0][side])) for side in (dark, bright))
+    noise = float(np.exp(np.median(channels[1][bright]) / 2.0))
+    return (low + high) / 2.0, (high - low) / noise
 
 
 def _along_side(arc: Arc, grid: tuple[int, int]) -> bool:

@@ -15,7 +15,7 @@ from cryoverdict.cwl.summary import say
 @click.option(
     "--sessions",
     type=click.IntRange(min=2),
-    default=400,
+    default=310,
     show_default=True,
     help="Number of simulated sessions.",
 )
@@ -29,7 +29,7 @@ from cryoverdict.cwl.summary import say
 @click.option(
     "--lessons",
     type=click.IntRange(min=0),
-    default=200,
+    default=100,
     show_default=True,
     help="Number of coarse sessions that only the image network sees.",
 )

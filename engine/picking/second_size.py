@@ -77,9 +77,7 @@ def second_size(images: Sequence[PickingImage], first: Size, seed: int) -> Secon
 
 def _density(made: Trial) -> float:
     """Return how many finds a trial has for each Å² of usable area."""
-    images = [s.detector.field.image for s in made.searches]
-    area_a2 = sum(float(i.usable.sum()) * i.pixel_size_a**2 for i in images)
-    return made.count * (1.0 - made.rate) / max(area_a2, 1.0)
+    return made.count * (1.0 - made.rate) / made.usable_a2
 
 
 def _without_first(image: PickingImage, first: Size) -> PickingImage:

@@ -12,13 +12,14 @@ from cryoverdict.engine.picking.learned_shape import learned_body
 from cryoverdict.engine.picking.mean_shape import Body
 from cryoverdict.engine.picking.picking_image import PickingImage
 from cryoverdict.engine.picking.reference import Profile, ladder
+from cryoverdict.engine.picking.sample import FEWEST, sample_for
 from cryoverdict.engine.picking.trial import WINDOW, Trial, trial
 
 SMALLEST_A, LARGEST_A = 55.0, 700.0
 # Pixels across the smallest particle that can be told from noise.
 LEAST_PIXELS = 8.0
 # The largest particle fits this often into the shorter side.
-FEWEST_ACROSS = 5.0
+FEWEST_ACROSS = 3.0
 STEP = 1.19
 # Shells and balls: what is hollow is not found by a ball.
 SHELL = 0.65
@@ -29,12 +30,12 @@ SPREAD_TO_A, SPREAD_STEP = 330.0, 1.6
 # Of two sizes, the smaller may be a part of the larger: it is found this much more often, and not
 # more surely.
 PARTS, AS_SURE = 1.8, 0.97
-LARGER, STILL = 1.3, 0.2
+LARGER, STILL = 1.3, 0.1
 # Sizes that explain this share of the most, within this ratio, are as likely; those nearer than
 # this (in logarithm) are the same.
 AS_LIKELY, OCTAVE, SAME = 0.5, 1.6, 0.08
-# Parts lie in the whole; pairs and chance are larger, too, but leave single ones outside.
-INSIDE = 0.7
+# Parts are gathered in the whole; pairs and chance are larger, too, but leave single ones outside.
+GATHERED = 0.6
 GIVEN_RANGE = 1.4
 
 
@@ -85,8 +86,9 @@ def scanned(
     for inside in (0.0, SHELL):
         curve, sure = [], []
         for number, diameter in enumerate(diameters):
+            asked = sample_for(images, diameter)
             made = trial(
-                images, (Profile(diameter_a=diameter, inside=inside),), diameter, seed, rounds=1
+                asked, (Profile(diameter_a=diameter, inside=inside),), diameter, seed, rounds=1
             )
             curve.append(made.evidence)
             sure.append(made.typical_score)
@@ -120,16 +122,18 @@ def confirmed(
     diameter_a: float,
     seed: int,
     rounds: int = ROUNDS,
+    fewest: int = FEWEST,
 ) -> Size | None:
     """Return the size to which a start leads, or ``None`` where nothing is found any more.
 
-    ``diameter_a`` is the size that the profile ``start`` stands for.
+    ``diameter_a`` is the size that the profile ``start`` stands for; ``fewest`` images or more
+    are asked.
     """
     low, high = sizes_looked_for(images)[0] * 0.8, sizes_looked_for(images)[-1] * 1.1
     reference, size = start, diameter_a
     reached: Size | None = None
     for _ in range(rounds):
-        made = trial(images, (reference,), size, seed)
+        made = trial(sample_for(images, size, fewest), (reference,), size, seed)
         body = learned_body(made)
         if body is None:
             return None
@@ -155,9 +159,9 @@ def best_size(
     for other in sorted(sizes, key=lambda s: s.diameter_a):
         larger = other.diameter_a > LARGER * best.diameter_a
         still = other.made.evidence >= STILL * best.made.evidence
-        parts = best.made.count > PARTS * other.made.count
+        parts = best.made.often > PARTS * other.made.often
         sure = other.made.typical_score >= AS_SURE * best.made.typical_score
-        if larger and parts and sure and still and inside_of(images, best, other, seed) > INSIDE:
+        if larger and parts and sure and still and gathered(images, best, other, seed) > GATHERED:
             best = other
     return best
 
@@ -186,18 +190,20 @@ def middle_size(
     middle = float(np.exp(np.average(logs, weights=[size.made.evidence for size in likely])))
     nearest = likely[int(np.argmin(np.abs(logs - np.log(middle))))]
     body = nearest.body.scaled(middle / nearest.diameter_a)
-    return Size(body=body, made=trial(images, (profile_of(body),), middle, seed))
+    asked = sample_for(images, middle)
+    return Size(body=body, made=trial(asked, (profile_of(body),), middle, seed))
 
 
-def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: int) -> float:
-    """Return the share of the places of a small size that lie in places of a large one.
+def gathered(images: Sequence[PickingImage], small: Size, large: Size, seed: int) -> float:
+    """Return how much the places of a small size are gathered in those of a large one.
 
-    Of those that chance does not explain: it lays its finds anywhere.
+    0 is what places laid out by chance would give, 1 where all lie inside. Of the small places
+    counted are those that chance does not explain: it lays its finds anywhere.
     """
     from scipy.spatial import KDTree
 
     made = trial(
-        images,
+        sample_for(images, large.made.diameter_a),
         small.made.references,
         small.diameter_a,
         seed,
@@ -215,4 +221,6 @@ def inside_of(images: Sequence[PickingImage], small: Size, large: Size, seed: in
         reach_px = 0.5 * large.diameter_a / other.detector.field.image.pixel_size_a
         away, _ = KDTree(np.stack((others.y, others.x), axis=1)).query(places)
         inside += int(np.count_nonzero(away < reach_px))
-    return inside / max(total * (1.0 - made.rate), 1.0)
+    share = inside / max(total * (1.0 - made.rate), 1.0)
+    covered = large.made.count * np.pi * (0.5 * large.diameter_a) ** 2 / large.made.usable_a2
+    return (share - covered) / (1.0 - covered) if covered < 1.0 else 0.0

@@ -15,6 +15,7 @@ from cryoverdict.engine.picking.picking_subject import PickingMicrograph
 from cryoverdict.engine.picking.picking_survey import PickingSurvey
 from cryoverdict.engine.picking.radial_template import radial_template
 from cryoverdict.engine.picking.reference import Profile
+from cryoverdict.engine.picking.sample import sample_for
 from cryoverdict.engine.picking.score_threshold import Scored, scored
 from cryoverdict.engine.picking.second_size import second_size
 from cryoverdict.engine.picking.size_bootstrap import bootstrap_diameters
@@ -36,8 +37,8 @@ _Double = NDArray[np.float64]
 
 SURVEY_PIXEL_A = 5.0
 MOST_SURVEYED = 24
-# Sizes are looked for in fewer, for many trials are made.
-MOST_SCANNED, MOST_FOLLOWED = 4, 8
+# The size found, and what to look for, are asked of so many.
+FOLLOWED = 8
 BOOTSTRAPS = 400
 # A smaller disc is a point at this sampling.
 LEAST_DIAMETER_PX = 3.0
@@ -77,7 +78,7 @@ def survey(
         _check_diameter("the diameter of the class averages", classes.diameter_a, images)
     curve, sizes, size = _sizes(images, given_diameter_a, classes, seed)
     second = (
-        second_size(_few(images, MOST_SCANNED), size, seed)
+        second_size(sample_for(images, size.diameter_a), size, seed)
         if size is not None
         else "no first size confirms itself"
     )
@@ -160,12 +161,6 @@ def _check_diameter(which: str, diameter_a: float, images: Sequence[PickingImage
         raise InputError(msg)
 
 
-def _few(images: Sequence[PickingImage], most: int) -> list[PickingImage]:
-    """Return at most ``most`` of the images, evenly over their order."""
-    at = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
-    return [images[i] for i in at]
-
-
 def _first(faults: Sequence[str]) -> str:
     """Return the first fault, or that there was nothing to look at."""
     return faults[0] if faults else "the list is empty"
@@ -183,23 +178,21 @@ def _sizes(
     seed: int,
 ) -> tuple[SizeCurve, list[Size], Size | None]:
     """Return the evidence over sizes, the sizes that confirm themselves, and the best of them."""
-    few, more = _few(images, MOST_SCANNED), _few(images, MOST_FOLLOWED)
-    curve, starts = scanned(few, seed)
+    curve, starts = scanned(images, seed)
     known = [d for d in (given_a, None if classes is None else classes.diameter_a) if d is not None]
     starts = (*((d, 0.0) for d in known), *starts)
-    reached = [confirmed(few, Profile(diameter_a=d, inside=i), d, seed) for d, i in starts]
+    reached = [confirmed(images, Profile(diameter_a=d, inside=i), d, seed) for d, i in starts]
     sizes = [size for size in reached if size is not None]
     if not sizes:
         return curve, sizes, None
-    best = middle_size(few, sizes, best_size(few, sizes, given_a, seed), seed)
-    if len(more) == len(few):
+    best = middle_size(images, sizes, best_size(images, sizes, given_a, seed), seed)
+    if len(sample_for(images, best.diameter_a, FOLLOWED)) == len(best.made.searches):
         return curve, sizes, best
     # More micrographs are asked once: led on, a weak particle's size would go astray.
-    return (
-        curve,
-        sizes,
-        (confirmed(more, profile_of(best.body), best.diameter_a, seed, rounds=1) or best),
+    more = confirmed(
+        images, profile_of(best.body), best.diameter_a, seed, rounds=1, fewest=FOLLOWED
     )
+    return curve, sizes, more or best
 
 
 def _diameter(size: Size | None, given_a: float | None, classes: ClassSizes | None) -> float:
@@ -252,7 +245,7 @@ def _best_reference(
     seed: int,
 ) -> tuple[Templates | None, Scored]:
     """Return the round template that finds more than soft balls, or none, and the scores."""
-    few = _few(images, MOST_FOLLOWED)
+    few = sample_for(images, parameters.diameter_a, FOLLOWED)
     candidates: list[Templates | None] = [None]
     if size is not None:
         candidates.append(radial_template(profile_of(size.body), size.diameter_a))

@@ -59,6 +59,17 @@ class Trial:
         return int(np.count_nonzero(self.seen.scores >= self.threshold))
 
     @property
+    def often(self) -> float:
+        """The same for one micrograph."""
+        return self.count / len(self.searches)
+
+    @property
+    def usable_a2(self) -> float:
+        """The usable area that was searched, in Å², at least 1."""
+        images = [s.detector.field.image for s in self.searches]
+        return max(sum(float(i.usable.sum()) * i.pixel_size_a**2 for i in images), 1.0)
+
+    @property
     def rate(self) -> float:
         """The share of them that chance explains."""
         return float(self.seen.rate[self.count - 1]) if self.count else 1.0
@@ -70,8 +81,12 @@ class Trial:
 
     @property
     def evidence(self) -> float:
-        """Their squared scores added up, as far as they are no chance: twice a log-likelihood."""
-        return float(np.square(self.seen.scores[: self.count]).sum()) * (1.0 - self.rate)
+        """Their squared scores added up, as far as they are no chance, a micrograph.
+
+        That is twice a log-likelihood.
+        """
+        squares = float(np.square(self.seen.scores[: self.count]).sum())
+        return squares * (1.0 - self.rate) / len(self.searches)
 
     @property
     def light_evidence(self) -> float:
@@ -81,7 +96,7 @@ class Trial:
         seen = discoveries(light, null)
         threshold = seen.threshold(LEARNING_RATE)
         above = seen.scores[seen.scores >= threshold]
-        return float(np.square(above).sum()) * (1.0 - LEARNING_RATE)
+        return float(np.square(above).sum()) * (1.0 - LEARNING_RATE) / len(self.searches)
 
 
 def inside_usable(search: Search, found: Found) -> NDArray[np.bool_]:

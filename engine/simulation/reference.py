@@ -29,8 +29,8 @@ UNSEEN_IN_PICTURES = frozenset(
 )
 # The side of a picture as micrograph archives store them, in pixels.
 PICTURE_SIDES_PX = (360.0, 720.0)
-# From this seed on a session is an ordinary one; those before it are rich in bad micrographs.
-ORDINARY_FROM = 400
+# The last of so many sessions is an ordinary one; those before it are rich in bad micrographs.
+ORDINARY_EVERY = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def reference_session(seed: int, micrographs: int) -> ReferenceSession:
     """
     rng = np.random.default_rng((seed, 57))
     spec = random_data_set(seed)
-    habit = RICH if seed < ORDINARY_FROM else ORDINARY
+    habit = ORDINARY if (seed + 1) % ORDINARY_EVERY == 0 else RICH
     picture = bool(rng.random() < habit.picture)
     if picture:
         pixel, side, binning = _drawn(rng, (2.6, 6.5)), round(rng.uniform(26.0, 33.0)) * 32, 4.0

@@ -11,6 +11,7 @@ import pytest
 from cryoverdict.cwl.cli import run
 from cryoverdict.engine.network_training.network_targets import QUANTITIES, questions, targets_of
 from cryoverdict.engine.simulation.reference import (
+    ORDINARY_EVERY,
     UNSEEN_IN_PICTURES,
     lesson_session,
     presented,
@@ -58,6 +59,8 @@ def test_sessions_are_drawn_from_their_seed_alone() -> None:
     assert 0.2 < len(pictures) / len(drawn) < 0.6
     for session in pictures:
         assert not UNSEEN_IN_PICTURES & {name for name, _ in session.spec.mix}
+    ordinary = [seed for seed, s in enumerate(drawn) if s.spec.bad_fraction <= 0.5]
+    assert ordinary == list(range(ORDINARY_EVERY - 1, 60, ORDINARY_EVERY))
     lesson = lesson_session(3, 12).spec.base
     assert lesson.pixel_size_a >= 4.0
     assert max(lesson.shape) < 1000

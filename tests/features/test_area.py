@@ -198,6 +198,17 @@ def test_a_small_tear_does_not_make_film_of_ice_full_of_particles() -> None:
     assert (kind == AreaKind.FILM).mean() < 0.02
 
 
+def test_a_ragged_tear_does_not_make_film_of_the_ice() -> None:
+    void = distance(-150.0, 280.0) + 6.0 * smooth(14.0, 4) < 330.0
+    ice = -2.0 + 0.5 * smooth(2.5, 9) - 3.0 * particles(60, 8.0)
+    # Fringes and the detector leave some colour in the noise of the bare beam.
+    kind = map_of(noise() + np.where(void, 0.2 * smooth(3.0, 11), ice)).kind
+    assert (kind == AreaKind.FILM).mean() < 0.02
+    # The map follows the ragged border, and gives up a zone of 8 pixels along it.
+    assert (kind[void] == AreaKind.BRIGHT).mean() > 0.97
+    assert (kind[~void] == AreaKind.BRIGHT).mean() < 0.05
+
+
 def test_nothing_is_usable_where_opaque_film_ends_in_bare_beam() -> None:
     rows, columns = np.indices(SHAPE)
     film = rows + 0.6 * columns + 5.0 * smooth(30.0, 4) < 260
@@ -262,6 +273,35 @@ def test_unlike_blobs_are_contamination_even_when_they_are_many() -> None:
         field = np.maximum(field, disc(y, x, radius) * rng.uniform(0.5, 1.5))
         truth |= distance(y, x) < radius
     assert overlap(~map_of(noise() - 3.0 * field).usable, truth) > 0.6
+
+
+def capsids(radii: Floats, depths: Floats) -> Floats:
+    """Return up to sixteen discs far apart whose uneven inside breaks them into pieces."""
+    field = np.zeros(SHAPE)
+    for number, (radius, depth) in enumerate(zip(radii, depths, strict=True)):
+        y, x = 65.0 + 120.0 * (number // 4), 65.0 + 125.0 * (number % 4)
+        field += depth * disc(y, x, radius)
+    return np.asarray(field * (1.0 + 0.8 * smooth(3.0, 13)))
+
+
+@pytest.mark.parametrize("depth", [0.5, 1.0, 2.0])
+def test_large_particles_alike_in_size_and_depth_are_not_marked(depth: float) -> None:
+    picture = noise() - capsids(np.full(16, 21.0), np.full(16, depth))
+    assert view_of(picture, 12.0).once(usable_area).usable.mean() > 0.998
+
+
+def test_dirt_among_large_particles_is_marked() -> None:
+    field = capsids(np.full(15, 21.0), np.full(15, 1.0)) + 9.0 * disc(430.0, 445.0, 42.0)
+    usable = view_of(noise() - field, 12.0).once(usable_area).usable
+    assert overlap(~usable, distance(430.0, 445.0) < 42.0) > 0.8
+
+
+def test_large_things_that_differ_are_contamination() -> None:
+    rng = np.random.default_rng(5)
+    radii, depths = rng.uniform(14.0, 40.0, 16), np.exp(rng.normal(0.7, 0.6, 16))
+    field = capsids(radii, depths)
+    usable = view_of(noise() - field, 12.0).once(usable_area).usable
+    assert overlap(~usable, field > 0.3) > 0.5
 
 
 def test_pixel_size_decides_what_is_too_large_for_a_particle() -> None:

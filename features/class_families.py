@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from cryoverdict.features.class_average import ClassSet
+from cryoverdict.features.class_embedding import class_embedding, installed_class_network
 from cryoverdict.features.class_view import ClassView, prepare_classes
 from cryoverdict.features.families import answer_of
 from cryoverdict.features.feature import Absent, Answer, Better, Feature, Given
@@ -81,10 +82,13 @@ def measure_classes(classes: ClassSet) -> FeatureTable:
 
 
 def measure_views(views: tuple[ClassView, ...]) -> FeatureTable:
-    """Return the feature table of prepared class averages."""
+    """Return the feature table of prepared class averages, with embeddings where they have any."""
     features = class_features()
     rows = {v.average.subject: {f.name: answer_of(f, v) for f in features} for v in views}
-    return FeatureTable.of(rows, features)
+    network = installed_class_network()
+    seen = {v.average.subject: v.once(class_embedding) for v in views}
+    vectors = {s: vector for s, vector in seen.items() if not isinstance(vector, Absent)}
+    return FeatureTable.of(rows, features, {network.name: vectors} if network else None)
 
 
 def _within_run(base: Feature) -> Feature:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,10 @@ CONTRASTS = (0.2, 3.0)
 BOXES_PX = (40, 64)
 # So often the CTF in the list is that of another micrograph, as after a failed fit.
 WRONG_CTF, CTF_ERROR_A = 0.08, 8000.0
+# Data sets of these seeds and above are lessons of the image network: many and small, since it
+# needs many shapes, and none that a judge learns from or is judged by.
+FIRST_LESSON = 1_000_000
+LESSON_PICKS, LESSON_ITERATIONS, FEWEST_CLASSES = 300, 10, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,10 @@ class PickSession:
 
 
 def random_session(seed: int) -> PickSession:
-    """Draw a data set: particle, scale, noise, junk and how it is to be classified."""
+    """Draw a data set: particle, scale, noise, junk and how it is to be classified.
+
+    A lesson has fewer picks, in classes of as many as elsewhere.
+    """
     rng = np.random.default_rng((seed, 610))
     species = tuple(random_shape(rng) for _ in range(2 if rng.random() < 0.12 else 1))
     diameter = max(m.diameter_a for m in species)
@@ -78,7 +85,7 @@ def random_session(seed: int) -> PickSession:
     low = float(rng.uniform(5000.0, 15000.0))
     junk_share = float(rng.beta(2.0, 2.2)) * 0.85
     kinds = rng.dirichlet(0.7 * np.array(JUNK_WEIGHTS))
-    return PickSession(
+    session = PickSession(
         seed=seed,
         species=species,
         count=count,
@@ -96,4 +103,12 @@ def random_session(seed: int) -> PickSession:
         iterations=int(rng.integers(15, 21)),
         prior_strength=float(rng.choice([0.5, 1.0, 1.0, 2.0, 4.0])),
         resolution_limit_a=max(float(rng.uniform(8.0, 14.0)), 2.2 * pixel),
+    )
+    if seed < FIRST_LESSON:
+        return session
+    return replace(
+        session,
+        count=LESSON_PICKS,
+        classes=max(FEWEST_CLASSES, round(session.classes * LESSON_PICKS / count)),
+        iterations=LESSON_ITERATIONS,
     )

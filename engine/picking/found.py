@@ -27,6 +27,11 @@ class Found:
         """Return how many places there are."""
         return len(self.y)
 
+    def pixels(self, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return rows and columns of the pixels, of an image of ``shape``, that the places are."""
+        rows = np.clip(np.rint(self.y).astype(np.intp), 0, shape[0] - 1)
+        return rows, np.clip(np.rint(self.x).astype(np.intp), 0, shape[1] - 1)
+
     def only(self, kept: NDArray[np.bool_]) -> Found:
         """Return those places for which ``kept`` is true."""
         return Found(

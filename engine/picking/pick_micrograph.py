@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.engine.picking.discoveries import discoveries
 from cryoverdict.engine.picking.found import Found
+from cryoverdict.engine.picking.mistaken_area import corrected_kind
 from cryoverdict.engine.picking.peaks import apart
 from cryoverdict.engine.picking.picking_field import picking_field
 from cryoverdict.engine.picking.picking_image import PickingImage, read_picking_image
@@ -39,7 +42,8 @@ def pick_micrograph(
     """Return the picks of one micrograph.
 
     Places above the threshold that lie on film, under contamination, too near the border or to a
-    better place, or above the ceiling are dropped and counted. A micrograph whose noise gives
+    better place, or above the ceiling are dropped and counted. What the usable-area map holds for
+    contamination and is filled with such particles counts as usable. A micrograph whose noise gives
     light maxima as high as the dark ones (carbon, crystalline ice) gets a higher threshold of its
     own. Raises `InputError` where the image cannot be read or its pixel size is unknown.
     """
@@ -63,6 +67,7 @@ def pick_image(
         parameters.score_threshold,
         DECOY_REACH * parameters.diameter_a / image.pixel_size_a,
     )
+    image = replace(image, kind=corrected_kind(image, found, parameters, threshold))
     full_y, full_x = image.full_px(found.y, found.x)
     step_a = image.pixel_size_a / (image.step[0] * image.step[1]) ** 0.5
     reasons = _reasons(image, found, full_y, full_x, parameters, step_a, threshold)
@@ -118,9 +123,7 @@ def _everywhere(made: Search, floor: float) -> Found:
 
 def _on(kind: NDArray[np.uint8], found: Found) -> NDArray[np.uint8]:
     """Return what lies under each place."""
-    rows = np.clip(np.rint(found.y).astype(np.intp), 0, kind.shape[0] - 1)
-    columns = np.clip(np.rint(found.x).astype(np.intp), 0, kind.shape[1] - 1)
-    return np.asarray(kind[rows, columns], np.uint8)
+    return np.asarray(kind[found.pixels(kind.shape)], np.uint8)
 
 
 def _own_threshold(
@@ -202,9 +205,7 @@ def _beside_bars(image: PickingImage, found: Found, reach_px: float) -> NDArray[
     if not bars.any() or not len(found):
         return np.zeros(len(found), np.bool_)
     away = ndimage.distance_transform_edt(~bars)
-    rows = np.clip(np.rint(found.y).astype(np.intp), 0, bars.shape[0] - 1)
-    columns = np.clip(np.rint(found.x).astype(np.intp), 0, bars.shape[1] - 1)
-    near: NDArray[np.bool_] = away[rows, columns] < reach_px
+    near: NDArray[np.bool_] = away[found.pixels(bars.shape)] < reach_px
     return near
 
 

@@ -24,7 +24,9 @@ STEP = 1.19
 # Shells and balls: what is hollow is not found by a ball.
 SHELL = 0.65
 ROUNDS = 5
-SETTLED = 0.03
+# Sizes (in logarithm) that are the same, and those so far apart that they do not confirm each
+# other: noise at the finest sampling looks for ever smaller things.
+SETTLED, ASTRAY = 0.03, 0.22
 BEST_STARTS = 4
 SPREAD_TO_A, SPREAD_STEP = 330.0, 1.6
 # Of two sizes, the smaller may be a part of the larger: it is found this much more often, and not
@@ -124,13 +126,14 @@ def confirmed(
     rounds: int = ROUNDS,
     fewest: int = FEWEST,
 ) -> Size | None:
-    """Return the size to which a start leads, or ``None`` where nothing is found any more.
+    """Return the size to which a start leads, or ``None`` where it leads to none.
 
-    ``diameter_a`` is the size that the profile ``start`` stands for; ``fewest`` images or more
-    are asked.
+    That is where nothing is found any more, or the finds in the end have another size than was
+    looked for. ``diameter_a`` is the size that the profile ``start`` stands for; ``fewest`` images
+    or more are asked.
     """
     low, high = sizes_looked_for(images)[0] * 0.8, sizes_looked_for(images)[-1] * 1.1
-    reference, size = start, diameter_a
+    reference, size, change = start, diameter_a, 0.0
     reached: Size | None = None
     for _ in range(rounds):
         made = trial(sample_for(images, size, fewest), (reference,), size, seed)
@@ -138,11 +141,11 @@ def confirmed(
         if body is None:
             return None
         reached = Size(body=body, made=made)
-        change = abs(np.log(body.diameter_a / size))
+        change = float(abs(np.log(body.diameter_a / size)))
         size, reference = float(np.clip(body.diameter_a, low, high)), profile_of(body)
         if change < SETTLED:
             break
-    return reached
+    return reached if change < ASTRAY else None
 
 
 def best_size(
@@ -155,15 +158,26 @@ def best_size(
     if given_a is not None:
         near = [s for s in sizes if given_a / GIVEN_RANGE <= s.diameter_a <= given_a * GIVEN_RANGE]
         sizes = near or sizes
-    best = max(sizes, key=lambda s: (s.made.evidence, s.diameter_a))
-    for other in sorted(sizes, key=lambda s: s.diameter_a):
-        larger = other.diameter_a > LARGER * best.diameter_a
-        still = other.made.evidence >= STILL * best.made.evidence
-        parts = best.made.often > PARTS * other.made.often
-        sure = other.made.typical_score >= AS_SURE * best.made.typical_score
-        if larger and parts and sure and still and gathered(images, best, other, seed) > GATHERED:
-            best = other
+    best = max(sizes, key=_most_evidence)
+    while wholes := [other for other in sizes if _is_whole_of(images, best, other, seed)]:
+        best = max(wholes, key=_most_evidence)
     return best
+
+
+def _most_evidence(size: Size) -> tuple[float, float]:
+    """Return by what sizes are ranked: evidence, then diameter."""
+    return size.made.evidence, size.diameter_a
+
+
+def _is_whole_of(images: Sequence[PickingImage], part: Size, other: Size, seed: int) -> bool:
+    """Return whether another size is the whole of which a size is a part."""
+    larger = other.diameter_a > LARGER * part.diameter_a
+    still = other.made.evidence >= STILL * part.made.evidence
+    parts = part.made.often > PARTS * other.made.often
+    sure = other.made.typical_score >= AS_SURE * part.made.typical_score
+    if not (larger and parts and sure and still):
+        return False
+    return gathered(images, part, other, seed) > GATHERED
 
 
 def middle_size(

@@ -102,9 +102,7 @@ class Trial:
 def inside_usable(search: Search, found: Found) -> NDArray[np.bool_]:
     """Return which places lie in the usable area."""
     usable = search.detector.field.image.usable
-    rows = np.clip(np.rint(found.y).astype(np.intp), 0, usable.shape[0] - 1)
-    columns = np.clip(np.rint(found.x).astype(np.intp), 0, usable.shape[1] - 1)
-    inside: NDArray[np.bool_] = usable[rows, columns]
+    inside: NDArray[np.bool_] = usable[found.pixels(usable.shape)]
     return inside
 
 

@@ -106,9 +106,7 @@ def fit_network(
     return losses
 
 
-def _loss(
-    yes: Tensor, numbers: Tensor, targets: Targets, chosen: Chosen, weight: Tensor
-) -> Tensor:
+def _loss(yes: Tensor, numbers: Tensor, targets: Targets, chosen: Chosen, weight: Tensor) -> Tensor:
     """Return the cross entropy of the questions plus the error of the numbers, where known."""
     device = yes.device
     answer = torch.from_numpy(targets.yes[chosen]).to(device)

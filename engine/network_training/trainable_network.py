@@ -5,6 +5,8 @@ Imported late: it loads PyTorch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,12 +42,7 @@ class TrainableNetwork(nn.Module):
             field.append(nn.Sequential(layer, nn.BatchNorm2d(channels)))
             before = channels
         self.field = nn.ModuleList(field)
-        spectrum, before = [], 3
-        for channels, (ky, kx) in zip(SPECTRUM_CHANNELS, SPECTRUM_KERNELS, strict=True):
-            layer = nn.Conv2d(before, channels, (ky, kx), 2, (0, kx // 2), bias=False)
-            spectrum.append(nn.Sequential(layer, nn.BatchNorm2d(channels)))
-            before = channels
-        self.spectrum = nn.ModuleList(spectrum)
+        self.spectrum = polar_layers(3, SPECTRUM_CHANNELS, SPECTRUM_KERNELS)
         radii = RADII // 2 ** len(SPECTRUM_CHANNELS)
         self.field_out = nn.Linear(field_statistics(), FIELD_WIDTH)
         self.spectrum_out = nn.Linear(2 * SPECTRUM_CHANNELS[-1] * radii, SPECTRUM_WIDTH)
@@ -64,11 +61,7 @@ class TrainableNetwork(nn.Module):
             if i >= len(FIELD_CHANNELS) - PEAK_LAYERS:
                 said.append(fields.flatten(2).amax(dim=2))
         seen = functional.relu(self.field_out(torch.cat(said, dim=1)))
-        for layer, (ky, _) in zip(self.spectrum, SPECTRUM_KERNELS, strict=True):
-            around = functional.pad(spectra, (0, 0, ky // 2, ky // 2), mode="circular")
-            spectra = functional.relu(layer(around))
-        by_radius = _statistics(spectra.transpose(2, 3).flatten(1, 2))
-        heard = functional.relu(self.spectrum_out(by_radius))
+        heard = functional.relu(self.spectrum_out(around_statistics(self.spectrum, spectra)))
         embedded: Tensor = self.embedding(self.dropout(torch.cat([seen, heard], dim=1)))
         return embedded
 
@@ -79,28 +72,64 @@ class TrainableNetwork(nn.Module):
 
     def folded(self) -> Weights:
         """Return the weights of `EmbeddingNetwork`, batch normalisation folded into them."""
-        weights: Weights = {}
-        for trunk, layers in (("field", self.field), ("spectrum", self.spectrum)):
-            for i, layer in enumerate(layers):
-                assert isinstance(layer, nn.Sequential)
-                convolution, normal = layer[0], layer[1]
-                assert isinstance(convolution, nn.Conv2d)
-                assert isinstance(normal, nn.BatchNorm2d)
-                mean, variance = normal.running_mean, normal.running_var
-                assert mean is not None
-                assert variance is not None
-                gain = normal.weight / torch.sqrt(variance + normal.eps)
-                kernel = convolution.weight * gain[:, None, None, None]
-                bias = normal.bias - mean * gain
-                weights[f"{trunk}.{i}.kernel"] = kernel.detach().cpu().numpy()
-                weights[f"{trunk}.{i}.bias"] = bias.detach().cpu().numpy()
-        for name in ("field_out", "spectrum_out", "embedding"):
-            linear = getattr(self, name)
-            weights[f"{name}.matrix"] = linear.weight.detach().cpu().numpy()
-            weights[f"{name}.bias"] = linear.bias.detach().cpu().numpy()
-        for part, values in (("matrix", self.yes.weight), ("bias", self.yes.bias)):
-            weights[f"answers.{part}"] = values.detach().cpu().numpy()[: len(ANSWERS)]
-        return weights
+        return {
+            **folded_layers("field", self.field),
+            **folded_layers("spectrum", self.spectrum),
+            **linear_weights("field_out", self.field_out),
+            **linear_weights("spectrum_out", self.spectrum_out),
+            **linear_weights("embedding", self.embedding),
+            **linear_weights("answers", self.yes, len(ANSWERS)),
+        }
+
+
+def polar_layers(
+    before: int, channels: Sequence[int], kernels: Sequence[tuple[int, int]]
+) -> nn.ModuleList:
+    """Return random layers for pictures of ``before`` channels whose first axis goes round."""
+    layers = []
+    for after, (ky, kx) in zip(channels, kernels, strict=True):
+        layer = nn.Conv2d(before, after, (ky, kx), 2, (0, kx // 2), bias=False)
+        layers.append(nn.Sequential(layer, nn.BatchNorm2d(after)))
+        before = after
+    return nn.ModuleList(layers)
+
+
+def around_statistics(layers: Iterable[nn.Module], pictures: Tensor) -> Tensor:
+    """Return what `polar_layers` say of pictures, by channel and radius over the directions."""
+    for layer in layers:
+        assert isinstance(layer, nn.Sequential)
+        assert isinstance(layer[0], nn.Conv2d)
+        pad = layer[0].kernel_size[0] // 2
+        around = functional.pad(pictures, (0, 0, pad, pad), mode="circular")
+        pictures = functional.relu(layer(around))
+    return _statistics(pictures.transpose(2, 3).flatten(1, 2))
+
+
+def folded_layers(trunk: str, layers: Iterable[nn.Module]) -> Weights:
+    """Return kernels and biases of a trunk's layers, batch normalisation folded into them."""
+    weights: Weights = {}
+    for i, layer in enumerate(layers):
+        assert isinstance(layer, nn.Sequential)
+        convolution, normal = layer[0], layer[1]
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(normal, nn.BatchNorm2d)
+        mean, variance = normal.running_mean, normal.running_var
+        assert mean is not None
+        assert variance is not None
+        gain = normal.weight / torch.sqrt(variance + normal.eps)
+        kernel = convolution.weight * gain[:, None, None, None]
+        bias = normal.bias - mean * gain
+        weights[f"{trunk}.{i}.kernel"] = kernel.detach().cpu().numpy()
+        weights[f"{trunk}.{i}.bias"] = bias.detach().cpu().numpy()
+    return weights
+
+
+def linear_weights(name: str, layer: nn.Linear, rows: int | None = None) -> Weights:
+    """Return the matrix and bias of a linear layer, or their first rows."""
+    return {
+        f"{name}.matrix": layer.weight.detach().cpu().numpy()[:rows],
+        f"{name}.bias": layer.bias.detach().cpu().numpy()[:rows],
+    }
 
 
 def _statistics(values: Tensor) -> Tensor:

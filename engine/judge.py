@@ -31,7 +31,7 @@ SMALL_LOG_ODDS = 0.05
 SMALL_TERMS = "other_features"
 # What all components of the embedding say together: one by one they mean nothing to a person.
 EMBEDDING = "embedding"
-SEEN_BY_NETWORK = "What the image network sees in the micrograph, beyond what is measured."
+SEEN_BY_NETWORK = "What the image network sees in the image, beyond what is measured."
 DEFECT_PROBABILITY = 0.5
 # Known of every micrograph that came with its counts, and of no picture.
 COUNTS = "grey_mean_count"

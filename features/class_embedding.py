@@ -43,7 +43,7 @@ ANSWERS = (
     "contamination",
 )
 # The layers halve the angles each, so turns by parts of so many are looked at one by one.
-TURNS = 2 ** len(CHANNELS)
+TURNS = 1 << len(CHANNELS)
 
 
 def weight_shapes() -> dict[str, tuple[int, ...]]:
@@ -66,7 +66,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 def trunk_statistics() -> int:
     """Return how many numbers describe an average: mean and deviation, by channel and radius."""
-    return 2 * CHANNELS[-1] * -(-RINGS // 2 ** len(CHANNELS))
+    return 2 * CHANNELS[-1] * -(-RINGS // (1 << len(CHANNELS)))
 
 
 def network_input(polar: FloatArray) -> FloatArray:

@@ -118,10 +118,8 @@ def _train_embedding(
     )
 
     try:
-        from cryoverdict.engine.network_training.network_training import (
-            NetworkRecipe,
-            train_embedding,
-        )
+        from cryoverdict.engine.network_training.network_fitting import NetworkRecipe
+        from cryoverdict.engine.network_training.network_training import train_embedding
     except ImportError as error:
         msg = "training the image network needs PyTorch; pip install 'cryoverdict[classify]'"
         raise EngineError(msg) from error

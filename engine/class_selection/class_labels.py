@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from cryoverdict.engine.class_selection.pick_session import random_session
 from cryoverdict.engine.class_selection.presentation import DROWNED, as_pictures, unregularised
 from cryoverdict.engine.class_selection.simulated_classes import read_class_truths
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
+from cryoverdict.features.class_average import ClassSet
 from cryoverdict.features.class_average_list import read_class_run
 from cryoverdict.features.class_families import measure_classes
 from cryoverdict.features.table import FeatureTable
@@ -37,37 +40,57 @@ DEFECT_OF = {
 NOTHING_SHOWN = 0.35
 
 
-def labelled_sets(folder: Path) -> list[LabelledSet]:
-    """Return one simulated classification in each presentation, measured and labelled."""
-    truths = read_class_truths(folder)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """One simulated classification as one program or person hands it on.
+
+    ``truths`` and ``labels`` are by the subjects of its averages, of those that have particles: a
+    class without any is blank or chance; a gate sees to it, and no model learns it.
+    """
+
+    presentation: str
+    classes: ClassSet
+    truths: dict[str, ClassTruth]
+    labels: dict[str, Label]
+
+
+def presented(folder: Path) -> Iterator[Presented]:
+    """Yield a simulated classification in each of `PRESENTATIONS`."""
     seed = int(folder.name.rsplit("_", 1)[1])
     classes = read_class_run(folder)
     names = [a.subject for a in classes.averages]
+    truths = {
+        name: truth
+        for name, truth in zip(names, read_class_truths(folder), strict=True)
+        if truth.members > 0
+    }
     rng = np.random.default_rng((seed, 613))
     noisy, noise = unregularised(classes, rng)
+    noise_of = dict(zip(names, noise.tolist(), strict=True))
     clipped = _clipped(seed)
-    plain = [label_of(t, clipped=clipped) for t in truths]
-    drowned = [
-        label_of(t, clipped=clipped, noise=float(n)) for t, n in zip(truths, noise, strict=True)
-    ]
+    plain = {name: label_of(t, clipped=clipped) for name, t in truths.items()}
+    drowned = {
+        name: label_of(t, clipped=clipped, noise=noise_of[name]) for name, t in truths.items()
+    }
     pictured = rng.random() < 0.5
-    made = (
-        (classes, plain),
-        (as_pictures(noisy if pictured else classes, rng), drowned if pictured else plain),
-        (noisy, drowned),
-    )
-    sets = []
+    pictures = as_pictures(noisy if pictured else classes, rng)
+    made = ((classes, plain), (pictures, drowned if pictured else plain), (noisy, drowned))
     for presentation, (shown, labels) in zip(PRESENTATIONS, made, strict=True):
-        table = measure_classes(shown)
-        prefix = f"{folder.name}/{presentation}/"
-        # A class without particles is blank or chance: a gate sees to it, and no model learns it.
-        used = [i for i, t in enumerate(truths) if t.members > 0]
-        part = table.select(names[i] for i in used)
+        yield Presented(presentation=presentation, classes=shown, truths=truths, labels=labels)
+
+
+def labelled_sets(folder: Path) -> list[LabelledSet]:
+    """Return one simulated classification in each presentation, measured and labelled."""
+    sets = []
+    for one in presented(folder):
+        # Each run counts its classes from 1.
+        prefix = f"{folder.name}/{one.presentation}/"
+        part = measure_classes(one.classes).select(one.labels)
         sets.append(
             LabelledSet(
                 name=folder.name,
                 table=_renamed(part, prefix),
-                labels={prefix + names[i]: labels[i] for i in used},
+                labels={prefix + name: label for name, label in one.labels.items()},
             )
         )
     return sets
@@ -120,12 +143,10 @@ def _clipped(seed: int) -> bool:
 
 
 def _renamed(table: FeatureTable, prefix: str) -> FeatureTable:
-    """Return a table whose subjects carry a prefix, since each run counts its classes from 1."""
-    return FeatureTable(
+    """Return a table whose subjects carry a prefix."""
+    return replace(
+        table,
         subjects=tuple(prefix + s for s in table.subjects),
-        features=table.features,
-        units=table.units,
-        values=table.values,
         absent={(prefix + s, f): why for (s, f), why in table.absent.items()},
         given=frozenset((prefix + s, f) for s, f in table.given),
     )

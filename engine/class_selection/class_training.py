@@ -32,6 +32,7 @@ from cryoverdict.rules.rule_set import RuleSet
 # Stronger than for micrographs: the classes of a run are alike, so that rows count for less.
 PRIOR_PRECISION, ROUNDS = 20.0, 120
 SIMULATED = "simulated_"
+WITHOUT_EMBEDDING = "model without embedding"
 DEFECT_FOLDS = 5
 
 
@@ -77,7 +78,7 @@ def train_classes(
     rules = load_rules(kind.id, rule_layers, features=kind.units())
     recipe = Recipe(prior_precision=PRIOR_PRECISION, rounds=ROUNDS, seed=seed)
     runs = len({s.name for s in sets})
-    scores = _held_out(rules, sets, folds=folds or runs, recipe=recipe, done=tick)
+    scores, learnt = _held_out(rules, sets, folds=folds or runs, recipe=recipe, done=tick)
     labels = [s.labels[subject] for s in sets for subject in s.table.subjects]
     weight = field_weights(labels)
     truths = {
@@ -102,7 +103,8 @@ def train_classes(
             for p in sorted(set(shown) - {""})
         },
         baselines={
-            name: _judged(x, has, good, weight, group) for name, x in _simpler(rules, sets).items()
+            name: _judged(x, has, good, weight, group)
+            for name, x in (learnt | _simpler(rules, sets)).items()
         },
     )
     model = train_kind(kind, rules, sets, recipe=recipe, card=_card(sets, evaluation, rules.digest))
@@ -142,14 +144,17 @@ def _held_out(
     folds: int,
     recipe: Recipe,
     done: Callable[[object], None],
-) -> dict[str, Scores]:
-    """Return the log-odds of each target by models that had not seen the run, NaN without one."""
+) -> tuple[dict[str, Scores], dict[str, Scores]]:
+    """Return the log-odds of each target, and of each simpler judge that learns.
+
+    All are by models that had not seen the run; NaN where there is no model.
+    """
     groups = sorted({s.name for s in sets})
     ends = np.cumsum([0, *(len(s.table.subjects) for s in sets)])
-    scores: dict[str, Scores] = {}
 
-    def judged(parts: int, fit: Callable[[Sequence[LabelledSet]], KindModel]) -> None:
+    def judged(parts: int, fit: Callable[[Sequence[LabelledSet]], KindModel]) -> dict[str, Scores]:
         """Let models judge what they have not seen, the runs dealt into some parts."""
+        scores: dict[str, Scores] = {}
         fold_of = {name: i % parts for i, name in enumerate(groups)}
         for fold in range(min(parts, len(groups))):
             model = fit([s for s in sets if fold_of[s.name] != fold])
@@ -160,20 +165,27 @@ def _held_out(
                     filled = scores.setdefault(target, np.full(ends[-1], np.nan))
                     filled[ends[i] : ends[i + 1]] = values
             done(fold)
+        return scores
+
+    def favourable(*, embedding: bool) -> dict[str, Scores]:
+        """Judge the favourable outcome alone."""
+        parts = Parts(embedding=embedding, company=recipe.company)
+        return judged(
+            folds,
+            lambda seen: train_favourable(SELECT_CLASSES, rules, seen, recipe=recipe, parts=parts),
+        )
 
     # Grades and defects are many models: five parts tell enough of them.
-    judged(
+    scores = judged(
         min(folds, DEFECT_FOLDS),
         lambda seen: train_kind(SELECT_CLASSES, rules, seen, recipe=recipe, card={}),
     )
     if folds > DEFECT_FOLDS:
-        judged(
-            folds,
-            lambda seen: train_favourable(
-                SELECT_CLASSES, rules, seen, recipe=recipe, parts=Parts()
-            ),
-        )
-    return scores
+        scores |= favourable(embedding=True)
+    if not any(s.table.embeddings for s in sets):
+        return scores, {}
+    bare = favourable(embedding=False)
+    return scores, {WITHOUT_EMBEDDING: bare[SELECT_CLASSES.favourable]}
 
 
 def _truth(

@@ -58,8 +58,8 @@ def pick_image(
 ) -> Picks:
     """Return the picks of a picking image."""
     wanted = sought(parameters, templates)
-    made = prepared_search(image, parameters, wanted)
-    found = _everywhere(made, max(parameters.score_threshold, 1.0))
+    held = image.kind
+    image, made, found = _looked_at(image, parameters, wanted)
     usable = _on(image.kind, found) == AreaKind.USABLE
     threshold, notes = _own_threshold(
         made,
@@ -67,7 +67,6 @@ def pick_image(
         parameters.score_threshold,
         DECOY_REACH * parameters.diameter_a / image.pixel_size_a,
     )
-    image = replace(image, kind=corrected_kind(image, found, parameters, threshold))
     full_y, full_x = image.full_px(found.y, found.x)
     step_a = image.pixel_size_a / (image.step[0] * image.step[1]) ** 0.5
     reasons = _reasons(image, found, full_y, full_x, parameters, step_a, threshold)
@@ -85,8 +84,39 @@ def pick_image(
         diameter_a=size[kept],
         dropped=dropped,
         usable_fraction=_allowed_fraction(image, parameters.edge_margin_a),
-        notes=notes,
+        notes=(*notes, *_corrections(held, image.kind)),
     )
+
+
+def _corrections(held: NDArray[np.uint8], corrected: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Return a note of what was held for contamination and is particles, if anything."""
+    share = float(np.mean(held != corrected))
+    if share == 0.0:
+        return ()
+    return (f"{share:.1%} of it was held for contamination and is filled with particles",)
+
+
+def _looked_at(
+    image: PickingImage, parameters: PickingParameters, wanted: Sought
+) -> tuple[PickingImage, Search, Found]:
+    """Return an image with its usable area corrected, the search in it and the places found.
+
+    Where particles are held for contamination the noise is too low and their scores too high, so
+    that no ceiling holds until they are usable; what then scores higher than particles do is what
+    it was held for.
+    """
+
+    def looked(shown: PickingImage) -> tuple[Search, Found]:
+        made = prepared_search(shown, parameters, wanted)
+        return made, _everywhere(made, max(parameters.score_threshold, 1.0))
+
+    shown, (made, found) = image, looked(image)
+    for ceiling in (float("inf"), parameters.score_ceiling):
+        kind = corrected_kind(image, found, parameters, ceiling)
+        if not np.array_equal(kind, shown.kind):
+            shown = replace(image, kind=kind)
+            made, found = looked(shown)
+    return shown, made, found
 
 
 def prepared_search(image: PickingImage, parameters: PickingParameters, wanted: Sought) -> Search:

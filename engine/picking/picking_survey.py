@@ -48,7 +48,8 @@ class PickingSurvey:
     make a person look again. ``curves`` are arrays for the page:
 
     ``diameters_a`` ``(k,)`` with ``size_evidence`` and ``size_evidence_light`` ``(k,)`` (squared
-    scores beyond the null added up, of things of the particles' contrast and of the opposite);
+    scores beyond the null added up, a micrograph, of things of the particles' contrast and of the
+    opposite);
     ``bootstrap_diameters_a`` ``(b,)``; ``profile_radius_a`` and ``profile`` ``(r,)``, the radial
     profile of the average of what was found; ``average`` ``(n, n)`` with ``average_pixel_size_a``
     ``(1,)``; ``score_edges`` ``(h + 1,)`` with ``score_counts`` and ``null_counts`` ``(h,)``

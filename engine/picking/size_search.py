@@ -165,8 +165,8 @@ def best_size(
 
 
 def _most_evidence(size: Size) -> tuple[float, float]:
-    """Return by what sizes are ranked: evidence, then diameter."""
-    return size.made.evidence, size.diameter_a
+    """Return by what sizes are ranked: evidence, then how often they are found beyond chance."""
+    return size.made.evidence, size.made.often * (1.0 - size.made.rate)
 
 
 def _is_whole_of(images: Sequence[PickingImage], part: Size, other: Size, seed: int) -> bool:
@@ -198,7 +198,7 @@ def middle_size(
     for size in sorted(near, key=lambda s: (-s.made.evidence, s.diameter_a)):
         if all(abs(np.log(size.diameter_a / one.diameter_a)) > SAME for one in likely):
             likely.append(size)
-    if len(likely) == 1:
+    if len(likely) == 1 or best.made.evidence <= 0.0:
         return best
     logs = np.log([size.diameter_a for size in likely])
     middle = float(np.exp(np.average(logs, weights=[size.made.evidence for size in likely])))

@@ -31,6 +31,7 @@ from cryoverdict.engine.picking.size_search import (
 from cryoverdict.engine.picking.survey_findings import survey_findings
 from cryoverdict.engine.picking.survey_report import Surveyed, survey_report
 from cryoverdict.engine.picking.templates import Templates
+from cryoverdict.engine.picking.trial import SURE_RATE
 from cryoverdict.features.input_error import InputError
 
 _Double = NDArray[np.float64]
@@ -45,8 +46,6 @@ LEAST_DIAMETER_PX = 3.0
 USUAL_RATE = 0.25
 # With more of the particles in averages that the mask has cut, their size is a lower bound.
 CUT = 0.2
-# A shape counts as better than soft balls where it finds more at this stricter rate.
-COMPARED_RATE = 0.1
 
 
 def survey(
@@ -258,9 +257,9 @@ def _best_reference(
 
 
 def _true_finds(result: Scored) -> float:
-    """Return how many finds chance does not explain, at the rate for comparing."""
+    """Return how many finds chance does not explain, of those of which few are chance."""
     seen = result.seen
-    good = seen.rate <= COMPARED_RATE
+    good = seen.rate <= SURE_RATE
     if not good.any():
         return 0.0
     last = int(np.flatnonzero(good)[-1])

@@ -24,6 +24,8 @@ _Double = NDArray[np.float64]
 PIXELS_ACROSS = 12.0
 # Discovery rate up to which finds are used to learn a shape.
 LEARNING_RATE = 0.25
+# Discovery rate up to which they speak for what was looked for.
+SURE_RATE = 0.1
 # A window this many diameters wide is searched: hundreds of particles, and bounded work.
 WINDOW = 42.0
 # Two finds are at least this fraction of the diameter apart.
@@ -81,22 +83,24 @@ class Trial:
 
     @property
     def evidence(self) -> float:
-        """Their squared scores added up, as far as they are no chance, a micrograph.
-
-        That is twice a log-likelihood.
-        """
-        squares = float(np.square(self.seen.scores[: self.count]).sum())
-        return squares * (1.0 - self.rate) / len(self.searches)
+        """What speaks for the references, a micrograph; see `_evidence`."""
+        return _evidence(self.seen) / len(self.searches)
 
     @property
     def light_evidence(self) -> float:
         """The same for the opposite contrast."""
-        light = np.concatenate(self.light_scores)
-        null = np.concatenate(self.null_scores)
-        seen = discoveries(light, null)
-        threshold = seen.threshold(LEARNING_RATE)
-        above = seen.scores[seen.scores >= threshold]
-        return float(np.square(above).sum()) * (1.0 - LEARNING_RATE) / len(self.searches)
+        seen = discoveries(np.concatenate(self.light_scores), np.concatenate(self.null_scores))
+        return _evidence(seen) / len(self.searches)
+
+
+def _evidence(seen: Discoveries) -> float:
+    """Return squared scores added up, as far as they are no chance: twice a log-likelihood.
+
+    Only places of which few are chance count: of what is smaller than particles there are so many
+    places that a quarter of chance among them outweighs a few particles.
+    """
+    sure = seen.scores[seen.rate <= SURE_RATE]
+    return float(np.square(sure).sum()) * (1.0 - SURE_RATE)
 
 
 def inside_usable(search: Search, found: Found) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ from cryoverdict.engine.models.offset_model import OffsetModel, Recipe, Training
 from cryoverdict.engine.models.standardisation import Standardisation
 from cryoverdict.engine.training.labelled_set import Label, LabelledSet
 from cryoverdict.engine.training.visible_truth import HIDDEN_IN_PICTURES
+from cryoverdict.features.class_embedding import installed_class_network
 from cryoverdict.features.embedding import installed_network
 from cryoverdict.rules.effect import LogOdds, Reject
 from cryoverdict.rules.rule_set import RuleSet
@@ -237,12 +238,12 @@ def _basis(sets: Sequence[LabelledSet]) -> EmbeddingBasis | None:
         return None
     network = min(seen, key=lambda name: (-seen[name], name))
     vectors = [s.table.embeddings[network] for s in sets if network in s.table.embeddings]
-    installed = installed_network()
     answers = {}
-    if installed is not None and installed.name == network:
-        # What the network was never asked about pictures means nothing there.
-        told = installed.answers.items()
-        answers = {name: along for name, along in told if name not in HIDDEN_IN_PICTURES}
+    for installed in (installed_network(), installed_class_network()):
+        if installed is not None and installed.name == network:
+            # What the network was never asked about pictures means nothing there.
+            told = installed.answers.items()
+            answers = {name: along for name, along in told if name not in HIDDEN_IN_PICTURES}
     return EmbeddingBasis.of(network, np.vstack(vectors), answers)
 
 

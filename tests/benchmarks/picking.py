@@ -6,7 +6,8 @@ repository's root, where the shared data folder is. Nothing is given but the opt
 are those that the shipped rules settle.
 
 ``simulated``: the sessions of `picking_sessions.REPORTED` (``development``: those that constants
-were chosen on), 200 and 300 kV, 0.8 to 3 µm, sparse to dense, with film and contamination. Printed
+were chosen on), 200 and 300 kV, 0.8 to 3 µm, sparse to dense, with film and contamination;
+``--later-seeds`` draws the same particles and microscopes anew. Printed
 are the diameter against the truth (the ball with the radius of gyration of what scatters), F1,
 precision and recall of all picks outside film and contamination (a match within 0.35 diameter),
 then what the second round does with class averages as good as they can be: lowpassed projections.
@@ -125,7 +126,9 @@ def clear_centres(truth: Truth) -> _Double:
     return np.asarray(centres[~barren[cells[:, 1], cells[:, 0]]], np.float64)
 
 
-def simulated(sessions: Mapping[str, Session], only: Sequence[str], count: int) -> None:
+def simulated(
+    sessions: Mapping[str, Session], only: Sequence[str], count: int, first_only: bool
+) -> None:
     """Print how simulated sessions are picked, in the first round and in the second."""
     scores: dict[str, list[float]] = {"first": [], "second": []}
     errors: dict[str, list[float]] = {"first": [], "second": []}
@@ -139,7 +142,8 @@ def simulated(sessions: Mapping[str, Session], only: Sequence[str], count: int) 
             made = write_data_set(spec, folder / name, seed=session.seed)
             subjects = [subject_of(path, spec.base.optics) for path in made.micrographs]
             centres = [clear_centres(truth) for truth in made.truths]
-            for turn, views in (("first", None), ("second", ideal_views(model, session.seed))):
+            rounds = {"first": None, "second": ideal_views(model, session.seed)}
+            for turn, views in list(rounds.items())[: 1 if first_only else 2]:
                 f1, error = _round(session, subjects, centres, model, f"{name} {turn}", views)
                 scores[turn].append(f1)
                 errors[turn].append(abs(error))
@@ -306,10 +310,13 @@ def main() -> None:
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--micrographs", type=int, default=5)
+    parser.add_argument("--later-seeds", type=int, default=0, help="added to each session's seed")
+    parser.add_argument("--first-round-only", action="store_true")
     given = parser.parse_args()
     if given.what in ("simulated", "development"):
-        sessions = REPORTED if given.what == "simulated" else DEVELOPMENT
-        simulated(sessions, given.only, given.micrographs)
+        kept = REPORTED if given.what == "simulated" else DEVELOPMENT
+        sessions = {n: replace(s, seed=s.seed + given.later_seeds) for n, s in kept.items()}
+        simulated(sessions, given.only, given.micrographs, given.first_round_only)
     else:
         {"empty": empty, "sizes": sizes, "speed": speed}[given.what]()
 

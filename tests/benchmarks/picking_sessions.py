@@ -1,7 +1,9 @@
 """The simulated sessions that picking is measured on, and those that it was developed on.
 
-Constants of picking were chosen on `DEVELOPMENT` alone: particles made by code. `REPORTED` are
-other particles (atomic models of the shared data folder, and assemblies of them), at other seeds.
+Constants of picking were chosen on `DEVELOPMENT`, particles made by code, but for how much of a
+region particles fill where contamination is doubted: there `REPORTED` sessions had a part, too.
+`REPORTED` are other particles (atomic models of the shared data folder, and assemblies of them), at
+other seeds.
 """
 
 from __future__ import annotations

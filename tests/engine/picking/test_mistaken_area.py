@@ -50,3 +50,11 @@ def test_contamination_that_balls_do_not_fill_stays() -> None:
 def test_what_scores_higher_than_particles_stays() -> None:
     on = _disc(PLACES[10], 0.5 * DIAMETER_A / PIXEL_A)
     assert _picked(on, AreaKind.CONTAMINATION, ceiling=6.0) == 0
+
+
+def test_what_was_held_for_contamination_is_said() -> None:
+    on = _disc(PLACES[10], 0.5 * DIAMETER_A / PIXEL_A)
+    kind = np.where(on, np.uint8(AreaKind.CONTAMINATION), np.uint8(AreaKind.USABLE))
+    picks = pick_image(painted(PLACES, kind=kind.astype(np.uint8)), parameters())
+    assert picks.notes == ("0.3% of it was held for contamination and is filled with particles",)
+    assert pick_image(painted(PLACES), parameters()).notes == ()

@@ -15,7 +15,7 @@ from cryoverdict.cwl.summary import say
 @click.option(
     "--sessions",
     type=click.IntRange(min=2),
-    default=310,
+    default=330,
     show_default=True,
     help="Number of simulated sessions.",
 )

@@ -7,7 +7,7 @@ A command, not a test: ``python -m tests.benchmarks.end_to_end [--sets N] [--onl
 and RELION for the comparison.
 
 The sessions are of three atomic models that nothing was trained on (training draws generated
-shapes only) with data-set seeds of their own, 2101 to 2103; micrographs go bad by the usual mix of
+shapes only) with data-set seeds of their own, 2201 to 2203; micrographs go bad by the usual mix of
 mechanisms. Each is taken through ``cryoverdict run`` with the optics and nothing else said, but
 that round one takes 400 particles, as in the demonstration: a session of 30 is small.
 
@@ -97,15 +97,15 @@ class Session:
 
 SESSIONS = {
     "proteasome": Session(
-        particle="6BDF", seed=2101, pixel_a=1.7, voltage_kv=300.0, focus_a=(9e3, 2.4e4),
+        particle="6BDF", seed=2201, pixel_a=1.7, voltage_kv=300.0, focus_a=(9e3, 2.4e4),
         coverage=(0.18, 0.35),
     ),
     "apoferritin": Session(
-        particle="4OYN", seed=2102, pixel_a=1.5, voltage_kv=200.0, focus_a=(8e3, 2.2e4),
+        particle="4OYN", seed=2202, pixel_a=1.5, voltage_kv=200.0, focus_a=(8e3, 2.2e4),
         coverage=(0.15, 0.35),
     ),
     "spike": Session(
-        particle="6VXX", seed=2103, pixel_a=1.8, voltage_kv=300.0, focus_a=(1e4, 2.6e4),
+        particle="6VXX", seed=2203, pixel_a=1.8, voltage_kv=300.0, focus_a=(1e4, 2.6e4),
         coverage=(0.12, 0.3),
     ),
 }  # fmt: skip

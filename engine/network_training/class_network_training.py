@@ -28,9 +28,10 @@ from cryoverdict.engine.network_training.network_fitting import (
 from cryoverdict.engine.network_training.network_targets import Targets
 from cryoverdict.engine.network_training.trainable_class_network import TrainableClassNetwork
 from cryoverdict.engine.training.labelled_set import Label
+from cryoverdict.features.class_average import ClassAverage, ClassSet
 from cryoverdict.features.class_embedding import ANSWERS, CARD, WEIGHTS, ClassNetwork, network_input
 from cryoverdict.features.class_profile import polar_image
-from cryoverdict.features.class_view import prepare_classes
+from cryoverdict.features.class_view import distance, prepare_classes
 from cryoverdict.features.weights_file import write_weights
 
 # Name → centre and width of what is regressed: of what the class holds, and how finely it shows it.
@@ -43,9 +44,19 @@ QUANTITIES = {
 }
 # One lesson in so many is an examination.
 EXAMINED = 10
+# Averages of nothing: so many for each average of a lesson, their grain in mask radii. Classifiers
+# find something in most empty pictures, so that lessons alone show too few of them.
+NOTHING, GRAIN = 0.12, (0.01, 0.25)
+NOTHING_PX = 64
 # Ranges of random choices, and the chances with which they are made.
 CONTRAST_SIGMA = 0.1
 NOISE, NOISY = (0.02, 0.3), 0.3
+
+
+NO_PARTICLE = Label(favourable=False, defects=frozenset({"empty", "noise"}))
+NO_TRUTH = ClassTruth(
+    number=0, counts=(), aligned=0, agreement=0.0, likeness=0.0, fine_likeness=0.0
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,7 @@ def train_class_embedding(
     network = TrainableClassNetwork(len(QUANTITIES)).to(device)
     exam_folders = list(folders[::EXAMINED])
     teaching = [f for f in folders if f not in exam_folders]
-    lesson = _lesson(teaching)
+    lesson = _lesson(teaching, nothing=NOTHING, seed=recipe.seed)
 
     def batch(chosen: Chosen, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
         """Return varied pictures of some class averages."""
@@ -88,8 +99,8 @@ def train_class_embedding(
         ),
         "learnt_from": (
             f"{len(lesson.pictures)} class averages of {len(teaching)} simulated classifications, "
-            "each in three presentations, turned and varied at random in every epoch; no real "
-            "image, and none of the classifications that models learn from."
+            "each in three presentations, and smooth noise, turned and varied at random in every "
+            "epoch; no real image, and none of the classifications that models learn from."
         ),
         "limits": "It has never seen a real average: what it says is judged by the models.",
         **machine_facts(device),
@@ -136,8 +147,26 @@ def targets_of_classes(truths: Sequence[ClassTruth], labels: Sequence[Label]) ->
     )
 
 
-def _lesson(folders: Sequence[Path]) -> _Lesson:
-    """Read all averages and truths of some simulated classifications."""
+def averages_of_nothing(count: int, rng: np.random.Generator) -> ClassSet:
+    """Return averages that show smooth noise within the mask, finer or coarser."""
+    from scipy.ndimage import gaussian_filter
+
+    radius = 0.5 * NOTHING_PX - 8.0
+    mask = 0.5 - 0.5 * np.tanh((distance(NOTHING_PX, radius) - 1.0) * radius)
+    averages = []
+    for number in range(1, count + 1):
+        grain_px = radius * float(np.exp(rng.uniform(*np.log(GRAIN))))
+        noise = gaussian_filter(rng.standard_normal((NOTHING_PX, NOTHING_PX)), grain_px)
+        pixels = np.asarray(noise / noise.std() * mask, dtype=np.float32)
+        averages.append(ClassAverage(subject=f"nothing_{number}", number=number, pixels=pixels))
+    return ClassSet(flavour="images", averages=tuple(averages))
+
+
+def _lesson(folders: Sequence[Path], *, nothing: float = 0.0, seed: int = 0) -> _Lesson:
+    """Read all averages and truths of some simulated classifications.
+
+    ``nothing`` is how many averages of nothing are added for each of theirs.
+    """
     pictures: list[NDArray[np.float32]] = []
     truths: list[ClassTruth] = []
     labels: list[Label] = []
@@ -148,6 +177,11 @@ def _lesson(folders: Sequence[Path]) -> _Lesson:
                 pictures.append(network_input(polar_image(view)))
                 truths.append(one.truths[name])
                 labels.append(one.labels[name])
+    added = round(nothing * len(pictures))
+    empty = averages_of_nothing(added, np.random.default_rng((seed, 72)))
+    pictures += [network_input(polar_image(view)) for view in prepare_classes(empty)]
+    truths += [NO_TRUTH] * added
+    labels += [NO_PARTICLE] * added
     return _Lesson(pictures=np.stack(pictures), targets=targets_of_classes(truths, labels))
 
 

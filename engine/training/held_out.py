@@ -25,6 +25,8 @@ RULES_ALONE = "rules alone"
 CTF_ALONE = "CTF resolution alone"
 WITHOUT_RULES = "model without rules"
 EMBEDDING_ALONE = "embedding alone"
+# The whole judge, but each subject comes by itself, without the session that it is compared with.
+ONE_BY_ONE = "one by one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +106,22 @@ def _judged(fold: _Fold) -> _Judged:
     return {
         i: (
             target_log_odds(model, rules, held),
-            {name: odds(held.table) for name, odds in bare.items()},
+            {name: odds(held.table) for name, odds in bare.items()}
+            | {ONE_BY_ONE: _one_by_one(model, rules, held)},
         )
         for i, held in fold.held.items()
     }
+
+
+def _one_by_one(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> Scores:
+    """Return the log-odds of the favourable outcome of subjects that come one by one."""
+    target = model.favourable.target
+    return np.concatenate(
+        [
+            target_log_odds(model, rules, labelled.only(subject))[target]
+            for subject in labelled.table.subjects
+        ]
+    )
 
 
 def target_log_odds(model: KindModel, rules: RuleSet, labelled: LabelledSet) -> dict[str, Scores]:

@@ -56,6 +56,11 @@ class LabelledSet:
             msg = f"labelled set {self.name}: {odd} has measurements or a label, but not both"
             raise EngineError(msg)
 
+    def only(self, subject: str) -> LabelledSet:
+        """Return the set of one of its subjects alone."""
+        labels = {subject: self.labels[subject]}
+        return LabelledSet(name=self.name, table=self.table.select(labels), labels=labels)
+
     def write(self, folder: Path, set_of: Mapping[str, str] | None = None) -> None:
         """Write ``features.parquet`` and ``labels.csv`` into a folder; the labels come last.
 

@@ -28,6 +28,7 @@ from cryoverdict.engine.models.kind_model import KindModel
 from cryoverdict.engine.models.offset_model import Recipe
 from cryoverdict.engine.network_training.class_network_training import (
     QUANTITIES,
+    averages_of_nothing,
     targets_of_classes,
     varied_averages,
 )
@@ -44,6 +45,7 @@ from cryoverdict.features.class_embedding import (
     weight_shapes,
 )
 from cryoverdict.features.class_families import class_features
+from cryoverdict.features.class_view import prepare_classes
 from cryoverdict.features.table import FeatureTable
 from cryoverdict.features.weights_file import read_weights
 from cryoverdict.rules.rule_loader import load_rules
@@ -114,6 +116,21 @@ def test_variation_turns_mirrors_and_keeps_what_is_shown() -> None:
     assert 0.7 < spread.min() < 0.95 < 1.05 < spread.max() < 1.5
     turned = {tuple(np.argsort(one[0, :, 5])[-1:]) for one in varied}
     assert len(turned) > 15
+
+
+def test_averages_of_nothing_are_masked_noise_of_many_grains() -> None:
+    made = averages_of_nothing(12, np.random.default_rng(0))
+    views = prepare_classes(made)
+    assert all(view.native_radius_px == pytest.approx(24.0, abs=1.0) for view in views)
+    alike = [
+        float(np.corrcoef(v.pixels[20:60, 20:59].ravel(), v.pixels[20:60, 21:60].ravel())[0, 1])
+        for v in views
+    ]
+    assert min(alike) < 0.8
+    assert max(alike) > 0.97
+    again = averages_of_nothing(12, np.random.default_rng(0))
+    for one, other in zip(made.averages, again.averages, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
 
 
 def test_answers_are_the_labels_and_doubt_is_not_known() -> None:

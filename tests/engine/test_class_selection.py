@@ -39,9 +39,11 @@ from cryoverdict.engine.evidence import Evidence
 from cryoverdict.engine.explanation import Explanation, logistic
 from cryoverdict.engine.kinds.select_classes import SELECT_CLASSES
 from cryoverdict.engine.ledger import read_ledger
+from cryoverdict.engine.models.embedding_basis import is_component
 from cryoverdict.engine.seating import seat_judge
 from cryoverdict.features.class_average import Assignments, ClassSet
 from cryoverdict.features.class_average_list import read_classes
+from cryoverdict.features.class_embedding import installed_class_network
 from cryoverdict.features.class_families import measure_views
 from cryoverdict.features.class_view import prepare_classes
 from cryoverdict.features.cryosparc import read_cs
@@ -480,7 +482,11 @@ def test_the_shipped_model_was_fitted_with_todays_rules_and_measurements() -> No
     # What the rules say is the model's offset: after a change of either it is fitted anew.
     assert judge.model.card["rules"] == judge.rules.digest
     measured = {f.name for f in SELECT_CLASSES.features()}
-    assert set(judge.model.favourable.features) == measured
+    used = {f for f in judge.model.favourable.features if not is_component(f)}
+    assert used == measured
+    # An embedding by another network than the installed one would say nothing.
+    basis, network = judge.model.basis, installed_class_network()
+    assert basis is None or (network is not None and basis.network == network.name)
     assert len(judge.model.card["data_sets"]) >= 60
     assert "simulated" in judge.model.card["learnt_from"]
 

@@ -79,8 +79,14 @@ def main() -> None:
             )
         low, high = wilson(right, verdicts)
         print(f"real, quality: good/bad right {right} of {verdicts} ({low:.2f} to {high:.2f})")
+        alone = 0
+        for i, (file, label) in enumerate(labels.items()):
+            (record,) = judge(micrographs / "quality" / file, Path(scratch) / f"alone_{i}", [])
+            alone += (record["outcome"] == "keep") == (label["verdict"] == "good")
         low, high = wilson(named, bad)
         print(f"real, quality: labelled defect named {named} of {bad} ({low:.2f} to {high:.2f})")
+        low, high = wilson(alone, len(labels))
+        print(f"real, quality, one by one: right {alone} of {len(labels)} ({low:.2f} to {high:.2f})")
         report("20S proteasome", proteasome)
         for name, optics in OPTICS.items():
             report(name, judge(micrographs / name, Path(scratch) / name, optics))

@@ -86,7 +86,8 @@ def main() -> None:
         low, high = wilson(named, bad)
         print(f"real, quality: labelled defect named {named} of {bad} ({low:.2f} to {high:.2f})")
         low, high = wilson(alone, len(labels))
-        print(f"real, quality, one by one: right {alone} of {len(labels)} ({low:.2f} to {high:.2f})")
+        n = len(labels)
+        print(f"real, quality, one by one: right {alone} of {n} ({low:.2f} to {high:.2f})")
         report("20S proteasome", proteasome)
         for name, optics in OPTICS.items():
             report(name, judge(micrographs / name, Path(scratch) / name, optics))

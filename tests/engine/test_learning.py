@@ -311,5 +311,7 @@ def test_runs_that_share_a_folder_name_are_told_apart(
 ) -> None:
     monkeypatch.setattr(finished_run, "read_finished_run", lambda folder, name: (folder, name))
     one, other = tmp_path / "a" / "first", tmp_path / "b" / "first"
-    assert read_finished_runs([one, other, one]) == [(one, "a/first"), (other, "b/first")]
-    assert read_finished_runs([one]) == [(one, "first")]
+    both: object = read_finished_runs([one, other, one])
+    assert both == [(one, "a/first"), (other, "b/first")]
+    single: object = read_finished_runs([one])
+    assert single == [(one, "first")]

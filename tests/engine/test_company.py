@@ -84,7 +84,7 @@ def judge() -> Judge:
     """Return a judge without rules, taught by sessions of many levels."""
     rules = load_rules(REJECT_MICROGRAPHS.id, [], features=REJECT_MICROGRAPHS.units())
     bare = replace(rules, rules=())
-    sets = [session(seed, float(level)) for seed, level in enumerate(np.linspace(30, 90, 12))]
+    sets = [session(seed, float(level)) for seed, level in enumerate(np.linspace(30, 90, 24))]
     recipe = Recipe(rounds=20, company=True)
     model = train_kind(REJECT_MICROGRAPHS, bare, sets, recipe=recipe, card={}, limits=True)
     return Judge(kind=REJECT_MICROGRAPHS, rules=bare, model=model)

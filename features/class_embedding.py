@@ -20,8 +20,7 @@ from cryoverdict.features.class_profile import RINGS, polar_image
 from cryoverdict.features.class_view import ClassView
 from cryoverdict.features.embedding_network import EmbeddingNetwork
 from cryoverdict.features.feature import Absent
-from cryoverdict.features.input_error import InputError
-from cryoverdict.features.weights_file import Weights, read_weights, weights_digest
+from cryoverdict.features.weights_file import Weights, check_shapes, read_weights, weights_digest
 
 WEIGHTS = "class_embedding.safetensors"
 CARD = "class_embedding.json"
@@ -81,12 +80,7 @@ class ClassNetwork(EmbeddingNetwork):
     @classmethod
     def of(cls, weights: Weights, place: str) -> ClassNetwork:
         """Return the network of some weights; raises `InputError` naming ``place`` for others."""
-        expected = weight_shapes()
-        found = {name: array.shape for name, array in weights.items()}
-        if found != expected:
-            odd = sorted(set(found.items()) ^ set(expected.items()))[0]
-            msg = f"{place}: not this version's network ({odd[0]} {odd[1]} differs); train it anew"
-            raise InputError(msg)
+        check_shapes(weights, weight_shapes(), place)
         return cls(weights=weights, name=f"cnn-{weights_digest(weights)[:12]}")
 
     @property

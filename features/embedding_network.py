@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryoverdict.features.embedding_pictures import ANGLES, RADII, NetworkPictures
-from cryoverdict.features.input_error import InputError
-from cryoverdict.features.weights_file import Weights, weights_digest
+from cryoverdict.features.weights_file import Weights, check_shapes, weights_digest
 
 FIELD_CHANNELS = (12, 24, 48, 96, 128)
 FIELD_KERNELS = (5, 3, 3, 3, 3)
@@ -107,12 +106,7 @@ class EmbeddingNetwork:
     @classmethod
     def of(cls, weights: Weights, place: str) -> EmbeddingNetwork:
         """Return the network of some weights; raises `InputError` naming ``place`` for others."""
-        expected = weight_shapes()
-        found = {name: array.shape for name, array in weights.items()}
-        if found != expected:
-            odd = sorted(set(found.items()) ^ set(expected.items()))[0]
-            msg = f"{place}: not this version's network ({odd[0]} {odd[1]} differs); train it anew"
-            raise InputError(msg)
+        check_shapes(weights, weight_shapes(), place)
         return cls(weights=weights, name=f"cnn-{weights_digest(weights)[:12]}")
 
     @property

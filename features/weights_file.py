@@ -90,3 +90,12 @@ def weights_digest(weights: Mapping[str, NDArray[np.float32]]) -> str:
         sha.update(json.dumps([name, list(weights[name].shape)]).encode())
         sha.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
     return sha.hexdigest()
+
+
+def check_shapes(weights: Weights, expected: Mapping[str, tuple[int, ...]], place: str) -> None:
+    """Raise `InputError` naming ``place`` unless the weights are arrays of these shapes."""
+    found = {name: array.shape for name, array in weights.items()}
+    if found != dict(expected):
+        odd = sorted(set(found.items()) ^ set(expected.items()))[0]
+        msg = f"{place}: not this version's network ({odd[0]} {odd[1]} differs); train it anew"
+        raise InputError(msg)
